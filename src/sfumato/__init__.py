@@ -1,0 +1,27 @@
+"""sfumato: a privacy gateway between logs of AI conversations and the people who want to learn from them.
+
+    ingest -> vault -> extract + embed -> topics + privacy -> gate -> serve
+
+`Gateway` runs the pipeline, `Policy` is the file that decides what it may publish. Both load on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sfumato.gateway import Gateway
+    from sfumato.policy.schema import Policy
+
+__all__ = ["Gateway", "Policy", "__version__"]
+__version__ = _version("sfumato")
+
+_HOMES = {"Gateway": "sfumato.gateway", "Policy": "sfumato.policy.schema"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sfumato' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

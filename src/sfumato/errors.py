@@ -1,0 +1,63 @@
+"""Every error sfumato raises on purpose, one tree, each with the exit code a shell sees.
+
+    SfumatoError                 1   ours: one line that says what is wrong and what to do
+    ├── InputError               1   the input can't be read at all (single bad lines are counted, not raised)
+    ├── KeyMissing               1   a key can't be found, or may not be used as it lies
+    ├── VaultError               1   a sealed record or segment fails its checks
+    ├── ModelUnavailable         1   the vector model's weights are not to be had, or are not the expected ones
+    ├── StorageError             1   the data directory can't be written or read
+    ├── NoiseFailure             1   the noise worker died: what was reserved is burned
+    ├── PolicyError              2   the policy file can't be accepted
+    ├── Refused                  3   the policy does not allow it
+    └── BudgetExhausted          4   the ledger has not enough left
+
+A message never holds text of a conversation, a user id, or an exact count of people.
+"""
+
+
+class SfumatoError(Exception):
+    """The root: catch this to catch all that sfumato raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(SfumatoError):
+    """The input as a whole is unreadable: missing, empty, binary, truncated."""
+
+
+class KeyMissing(SfumatoError):  # noqa: N818 - the name says what happened
+    """A key is absent, destroyed, or lies where it must not be trusted."""
+
+
+class VaultError(SfumatoError):
+    """A sealed record or segment is truncated, swapped, re-labelled or otherwise not what it says."""
+
+
+class ModelUnavailable(SfumatoError):  # noqa: N818
+    """The sentence-vector model is missing or its bytes are not the pinned ones."""
+
+
+class StorageError(SfumatoError):
+    """The data directory can't be written (full, read-only, not a directory) or read."""
+
+
+class NoiseFailure(SfumatoError):  # noqa: N818
+    """The worker that draws noise died or answered nonsense; the reserved charge stays spent."""
+
+
+class PolicyError(SfumatoError):
+    """The policy document is not acceptable; the message names file, line and field."""
+
+    exit_code = 2
+
+
+class Refused(SfumatoError):  # noqa: N818
+    """A rule of the policy, or of the gate, says no."""
+
+    exit_code = 3
+
+
+class BudgetExhausted(SfumatoError):  # noqa: N818
+    """Granting this charge would pass the epoch's or the year's budget."""
+
+    exit_code = 4

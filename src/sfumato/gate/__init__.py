@@ -1,0 +1,1 @@
+"""The way out: thresholds, auditor, and the door, the only maker of a Release."""

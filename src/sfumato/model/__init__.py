@@ -1,0 +1,1 @@
+"""Frozen values. Private: conversation, extract. Public: guarantee, release."""

@@ -1,0 +1,55 @@
+"""PRIVATE. A conversation between its arrival and its extraction: text that nothing may print, format or pickle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Never
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+PSEUDONYM_BYTES = 16
+
+
+class Private:
+    """Refuses every road by which a value slips into a log, a message or a file by accident."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: private>"
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        raise TypeError(f"{type(self).__name__} is private and can't be formatted")
+
+    def __reduce__(self) -> Never:
+        raise TypeError(f"{type(self).__name__} is private and can't be pickled")
+
+    def __reduce_ex__(self, _protocol: object) -> Never:
+        raise TypeError(f"{type(self).__name__} is private and can't be pickled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Message(Private):
+    """One turn. `role` is `user`, `assistant`, `system` or `tool`."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Conversation(Private):
+    """One conversation, its ids already keyed hashes (16 bytes each).
+
+    `unit_id` is the pseudonym of the unit of privacy: of the user, or of the conversation itself
+    where the policy's unit is the conversation.
+    """
+
+    conversation_id: bytes
+    unit_id: bytes
+    messages: tuple[Message, ...]
+    timestamp: datetime | None = None
+    attributes: Mapping[str, str]

@@ -1,0 +1,35 @@
+"""PRIVATE. What is left of conversations after extraction: phrases, closed-domain facets, a vector. Columns, not rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sfumato.model.conversation import Private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Extracts(Private):
+    """A batch of n extracted conversations.
+
+    conversation_ids, unit_ids: n keyed hashes of 16 bytes each.
+    phrases: n tuples of candidate phrases, best first, no duplicates within one.
+    facets: for each declared facet, n codes: an index into the facet's domain (the last one is always `unknown`).
+    vectors: (n, d) float16, unit length up to rounding.
+    """
+
+    conversation_ids: Sequence[bytes]
+    unit_ids: Sequence[bytes]
+    phrases: Sequence[tuple[str, ...]]
+    facets: Mapping[str, NDArray[np.int16]]
+    vectors: NDArray[np.float16]
+
+    def __len__(self) -> int:
+        return len(self.unit_ids)

@@ -1,0 +1,119 @@
+"""PRIVATE. Step 0: what one unit of privacy may contribute to an epoch, enforced before anything is counted.
+
+Which of a unit's conversations stay is decided by that unit's own records alone, so that adding or removing a unit
+changes nobody else's rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from sfumato.model.conversation import Private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from sfumato.model.extract import Extracts
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class BoundedEpoch(Private):
+    """An epoch after contribution bounding: n conversations of `units` units, each unit's rows side by side.
+
+    unit_of: (n,) int32, ascending from 0. vectors: (n, d) float16.
+    phrase_ids: candidate phrases of row i are phrase_ids[phrase_offsets[i]:phrase_offsets[i + 1]], best first;
+    phrases: the string of each id. facets: per facet (n,) codes into its domain.
+    """
+
+    units: int
+    unit_of: NDArray[np.int32]
+    vectors: NDArray[np.float16]
+    phrase_offsets: NDArray[np.int64]
+    phrase_ids: NDArray[np.int32]
+    phrases: Sequence[str]
+    facets: Mapping[str, NDArray[np.int16]]
+
+    def __len__(self) -> int:
+        return len(self.unit_of)
+
+
+def bound(batches: Iterable[Extracts], *, conversations_per_unit: int) -> BoundedEpoch:
+    """At most `conversations_per_unit` conversations of each unit, duplicates removed.
+
+    A conversation id seen twice under one unit counts once (an interrupted run leaves such copies). The ids are keyed
+    hashes, so keeping a unit's smallest ids samples its conversations uniformly and without state.
+    """
+    if conversations_per_unit < 1:
+        raise ValueError("conversations_per_unit must be at least 1")
+    held = list(batches)
+    units = _words(chain.from_iterable(batch.unit_ids for batch in held))
+    conversations = _words(chain.from_iterable(batch.conversation_ids for batch in held))
+    order = np.lexsort((conversations[:, 1], conversations[:, 0], units[:, 1], units[:, 0]))
+    keep, unit_of = _kept(units[order], conversations[order], conversations_per_unit)
+    rows = order[keep]
+    offsets, ids, phrases = _phrase_columns(held, rows)
+    return BoundedEpoch(
+        units=int(unit_of[-1]) + 1 if len(unit_of) else 0,
+        unit_of=unit_of,
+        vectors=_gather([batch.vectors for batch in held], rows, np.float16),
+        phrase_offsets=offsets,
+        phrase_ids=ids,
+        phrases=phrases,
+        facets={
+            name: _gather([batch.facets[name] for batch in held], rows, np.int16)
+            for name in (held[0].facets if held else {})
+        },
+    )
+
+
+def _words(ids: Iterable[bytes]) -> NDArray[np.uint64]:
+    """Keyed hashes as pairs of 64-bit words: (n, 2)."""
+    return np.frombuffer(b"".join(ids), dtype=">u8").reshape(-1, 2).astype(np.uint64)
+
+
+def _kept(
+    units: NDArray[np.uint64], conversations: NDArray[np.uint64], limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Positions (in sorted order) that stay, and the unit index of each."""
+    count = len(units)
+    if not count:
+        return np.zeros(0, np.int64), np.zeros(0, np.int32)
+    new_unit = np.r_[True, (units[1:] != units[:-1]).any(axis=1)]
+    distinct = new_unit | np.r_[True, (conversations[1:] != conversations[:-1]).any(axis=1)]
+    unit_of = np.cumsum(new_unit) - 1
+    seen = np.cumsum(distinct)
+    rank = seen - seen[np.flatnonzero(new_unit)][unit_of]
+    keep = np.flatnonzero(distinct & (rank < limit))
+    return keep, unit_of[keep].astype(np.int32)
+
+
+def _gather(parts: Sequence[NDArray[Scalar]], rows: NDArray[np.int64], empty: type[Scalar]) -> NDArray[Scalar]:
+    """Rows of the concatenation of `parts`, without building the concatenation."""
+    if not parts:
+        return np.zeros((0, 1), empty)
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    out = np.empty((len(rows), *parts[0].shape[1:]), parts[0].dtype)
+    source = np.searchsorted(starts, rows, side="right") - 1
+    for index, part in enumerate(parts):
+        here = np.flatnonzero(source == index)
+        out[here] = part[rows[here] - starts[index]]
+    return out
+
+
+def _phrase_columns(
+    batches: Sequence[Extracts], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int32], list[str]]:
+    """Ragged candidate phrases of the kept rows, as ids into a list of strings."""
+    every = list(chain.from_iterable(batch.phrases for batch in batches))
+    number: dict[str, int] = {}
+    ids = [[number.setdefault(phrase, len(number)) for phrase in dict.fromkeys(every[row])] for row in rows]
+    offsets = np.cumsum([0, *(len(row) for row in ids)], dtype=np.int64)
+    return offsets, np.fromiter(chain.from_iterable(ids), np.int32, count=int(offsets[-1])), list(number)

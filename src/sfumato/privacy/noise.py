@@ -1,0 +1,72 @@
+"""Where noise is drawn: a spawned worker, so that a crash inside OpenDP ends a worker and not the ledger's keeper."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+
+import numpy as np
+
+from sfumato.errors import NoiseFailure
+from sfumato.privacy import mechanisms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+PIECE = 65_536
+Result = TypeVar("Result")
+
+
+class NoiseSource(Protocol):
+    """Adds noise to exact integers. Only `OpenDPNoise` can lead to a release: the door checks."""
+
+    def gaussian(self, values: NDArray[np.int64], scale: float) -> NDArray[np.int64]: ...
+
+    def selection(self, counts: Mapping[int, int], scale: float, threshold: int) -> dict[int, int]: ...
+
+
+class OpenDPNoise:
+    """Discrete Gaussian noise by OpenDP, in `workers` spawned processes. Use as a context manager."""
+
+    def __init__(self, workers: int = 2) -> None:
+        self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def gaussian(self, values: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
+        """Values plus noise, same shape; the draws are cut in fixed pieces, whatever the values."""
+        flat = values.ravel()
+        pieces = [flat[i : i + PIECE] for i in range(0, max(flat.size, 1), PIECE)]
+        result = np.concatenate(self._draw([partial(mechanisms.draw_gaussian, piece, scale) for piece in pieces]))
+        if result.size != flat.size:
+            raise NoiseFailure("the noise worker answered with another number of values; the charge stays spent")
+        return result.reshape(values.shape)
+
+    def selection(self, counts: Mapping[int, int], scale: float, threshold: int) -> dict[int, int]:
+        """Noisy counts of the keys that reach the threshold, in ascending order."""
+        keys = sorted(counts)
+        pieces = [{key: counts[key] for key in keys[i : i + PIECE]} for i in range(0, len(keys), PIECE)]
+        parts = self._draw([partial(mechanisms.draw_selection, piece, scale, threshold) for piece in pieces])
+        return dict(sorted((key, count) for part in parts for key, count in part.items()))
+
+    def _draw(self, calls: list[partial[Result]]) -> list[Result]:
+        if self._pool is None:
+            raise NoiseFailure("the noise worker is not running; use it inside a with block")
+        try:
+            return [future.result() for future in [self._pool.submit(call) for call in calls]]
+        except BrokenProcessPool as broken:
+            raise NoiseFailure("the noise worker died; the reserved charge stays spent: run again") from broken

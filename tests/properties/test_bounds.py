@@ -1,0 +1,80 @@
+"""Contribution bounding: whatever one unit sends, others keep their rows and it keeps no more than its share."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sfumato.model.extract import Extracts
+from sfumato.privacy.bounds import BoundedEpoch, bound
+
+Row = tuple[int, int, tuple[str, ...]]  # unit, conversation, phrases
+rows = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(0, 40), st.lists(st.text(max_size=4), max_size=3).map(tuple)), max_size=60
+)
+
+
+def hashed(*parts: object) -> bytes:
+    return hashlib.sha256(repr(parts).encode()).digest()[:16]
+
+
+def extracts(data: list[Row]) -> Extracts:
+    return Extracts(
+        unit_ids=[hashed("unit", unit) for unit, _, _ in data],
+        conversation_ids=[hashed("conversation", unit, conversation) for unit, conversation, _ in data],
+        phrases=[phrases for _, _, phrases in data],
+        facets={"turns": np.array([conversation % 5 for _, conversation, _ in data], np.int16)},
+        vectors=np.array([[unit, conversation] for unit, conversation, _ in data], np.float16).reshape(-1, 2),
+    )
+
+
+def kept(epoch: BoundedEpoch) -> dict[int, list[tuple[int, ...]]]:
+    """Rows by unit, as the vectors tell them."""
+    by_unit: dict[int, list[tuple[int, ...]]] = {}
+    for vector in epoch.vectors.astype(int).tolist():
+        by_unit.setdefault(vector[0], []).append(tuple(vector))
+    return by_unit
+
+
+@settings(deadline=None)
+@given(data=rows, limit=st.integers(1, 5), pieces=st.integers(1, 4))
+def test_no_unit_keeps_more_than_its_limit_and_copies_count_once(data: list[Row], limit: int, pieces: int) -> None:
+    epoch = bound([extracts(data[i::pieces]) for i in range(pieces)], conversations_per_unit=limit)
+    sent: dict[int, set[int]] = {}
+    for unit, conversation, _ in data:
+        sent.setdefault(unit, set()).add(conversation)
+    found = kept(epoch)
+    assert {unit: len(rows) for unit, rows in found.items()} == {unit: min(limit, len(c)) for unit, c in sent.items()}
+    assert all(len(set(rows)) == len(rows) for rows in found.values())
+    assert (np.diff(epoch.unit_of) >= 0).all()
+    assert epoch.units == len(sent)
+
+
+@settings(deadline=None)
+@given(
+    data=rows,
+    limit=st.integers(1, 5),
+    intruder=st.lists(st.tuples(st.integers(0, 400), st.text(max_size=3)), max_size=80),
+)
+def test_a_unit_more_changes_nobody_elses_rows(data: list[Row], limit: int, intruder: list[tuple[int, str]]) -> None:
+    before = kept(bound([extracts(data)], conversations_per_unit=limit))
+    joined = [*data, *((7, conversation, (phrase,)) for conversation, phrase in intruder)]
+    after = kept(bound([extracts(joined)], conversations_per_unit=limit))
+    assert len(after.pop(7, [])) <= limit
+    assert after == before
+
+
+@settings(deadline=None)
+@given(data=rows)
+def test_phrases_and_facets_stay_with_their_rows(data: list[Row]) -> None:
+    epoch = bound([extracts(data)], conversations_per_unit=100)
+    first: dict[tuple[int, int], tuple[str, ...]] = {}
+    for unit, conversation, phrases in data:
+        first.setdefault((unit, conversation), tuple(dict.fromkeys(phrases)))
+    for row, vector in enumerate(epoch.vectors.astype(int).tolist()):
+        ids = epoch.phrase_ids[epoch.phrase_offsets[row] : epoch.phrase_offsets[row + 1]]
+        assert tuple(epoch.phrases[i] for i in ids) == first[vector[0], vector[1]]
+        assert epoch.facets["turns"][row] == vector[1] % 5

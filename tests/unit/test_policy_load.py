@@ -1,0 +1,104 @@
+"""The policy loader: what it accepts, and the one line it gives for what it does not."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from sfumato.errors import PolicyError
+from sfumato.policy.load import builtin_names, digest, load, parse
+from sfumato.policy.schema import exact
+
+POLICIES = Path(__file__).parents[2] / "policies"
+MINIMAL = """\
+apiVersion: sfumato/v1
+kind: PrivacyPolicy
+metadata: {name: minimal}
+unit: user
+epoch: month
+guarantee:
+  budget: {epsilon: 1.0, delta: 1.0e-7}
+  yearly: {epsilon: 4.0, delta: 1.0e-6}
+"""
+
+
+def test_every_policy_in_the_folder_loads() -> None:
+    names = [path.stem for path in POLICIES.glob("*.yaml")]
+    assert {"standard", "strict"} <= set(names)
+    assert sorted(names) == builtin_names()
+    for name in names:
+        assert load(POLICIES / f"{name}.yaml").metadata.name == name
+
+
+def test_the_digest_names_the_resolved_content_and_not_its_spelling() -> None:
+    plain = parse(MINIMAL)
+    respelled = parse(MINIMAL.replace("1.0e-7", "0.0000001") + "facets: []\n")
+    assert digest(plain) == digest(respelled)
+    assert digest(plain) != digest(parse(MINIMAL.replace("epsilon: 1.0", "epsilon: 1.1")))
+
+
+def test_a_declared_decimal_is_read_exactly() -> None:
+    assert exact(0.1) == Fraction(1, 10)
+    assert exact(1e-7) == Fraction(1, 10**7)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("epsilon: 1.0", "epsilon: 0"), "policy:7:12: guarantee.budget.epsilon: Input should be greater than 0"),
+        (("epsilon: 1.0", "epsilon: -1"), "guarantee.budget.epsilon"),
+        (("epsilon: 1.0", "epsilon: .inf"), "guarantee.budget.epsilon"),
+        (("epsilon: 1.0", "epsilon: .nan"), "guarantee.budget.epsilon"),
+        (("epsilon: 1.0", "epsilon: 'one'"), "guarantee.budget.epsilon"),
+        (("epsilon: 1.0", "epsilon: true"), "guarantee.budget.epsilon"),
+        (("unit: user\n", ""), "unit: missing"),
+        (("unit: user", "unit: token"), "unit"),
+        (("unit: user", "unit: user\nunit: conversation"), "policy:5:1: this key stands twice"),
+        (("unit: user", "unit: user\nthreshold: {}"), "did you mean thresholds?"),
+        (("  yearly: {epsilon: 4.0", "  yearly: {epsilon: 0.5"), "guarantee.yearly is smaller"),
+        (("unit: user", "unit: user\nfacets: [{name: mood}]"), "nothing computes it"),
+        (("unit: user", "unit: user\nfacets: [{name: plan, kind: category}]"), "closed domain"),
+        (("unit: user", "unit: &u user\nepoch: *u"), "aliases"),
+        (("unit: user", "unit: ["), "not valid YAML"),
+        (("unit: user", "unit: user\nextraction: {provider: oracle}"), "extraction.provider"),
+        (("unit: user", "unit: user\nextends: nowhere.yaml"), "can't read the policy"),
+    ],
+)
+def test_a_policy_that_is_not_acceptable_gets_one_line_with_place_and_advice(
+    change: tuple[str, str], says: str
+) -> None:
+    with pytest.raises(PolicyError) as refused:
+        parse(MINIMAL.replace(*change))
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_child_may_tighten_and_may_not_loosen() -> None:
+    child = "apiVersion: sfumato/v1\nkind: PrivacyPolicy\nextends: standard\nmetadata: {name: child}\n"
+    assert parse(child + "thresholds: {min_users: 80}\n").thresholds.min_users == 80
+    assert parse(child + "guarantee: {budget: {epsilon: 0.5}}\n").guarantee.budget.delta == 1e-7
+    for looser in (
+        "thresholds: {min_users: 49}\n",
+        "guarantee: {budget: {epsilon: 2.5}}\n",
+        "guarantee: {yearly: {delta: 1.0e-5}}\n",
+        "unit: conversation\n",
+    ):
+        with pytest.raises(PolicyError, match=r"looser|may not change"):
+            parse(child + looser)
+
+
+def test_a_circle_of_extends_ends_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(MINIMAL + "extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text(MINIMAL + "extends: a.yaml\n")
+    with pytest.raises(PolicyError, match="circle"):
+        load(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b"\xff\xfeh\x00", b"- 1\n- 2\n", b"null\n", b"a" * 300_000])
+def test_a_file_that_is_no_policy_gets_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.yaml").write_bytes(content)
+    with pytest.raises(PolicyError) as refused:
+        load(tmp_path / "p.yaml")
+    assert "\n" not in str(refused.value)
