@@ -54,6 +54,11 @@ def builtin_names() -> list[str]:
     )
 
 
+def builtin_path(name: str) -> Path:
+    """Where a built-in policy lies."""
+    return Path(str(_builtin_folder() / f"{name}.yaml"))
+
+
 def digest(policy: Policy) -> str:
     """SHA-256, in hex, of the resolved policy's RFC 8785 canonical form."""
     return hashlib.sha256(rfc8785.dumps(policy.model_dump(mode="json"))).hexdigest()
@@ -90,8 +95,8 @@ def _inherit(tree: Tree, places: Places, source: str, folder: Path, depth: int) 
         raise PolicyError(
             f"{_at(source, places, ('extends',))}: extends must name one built-in policy or file, without a circle"
         )
-    ours = _builtin_folder() / f"{parent}.yaml" if parent in builtin_names() else folder / parent
-    below, parent_places, parent_source = _resolved(Path(str(ours)), depth + 1)
+    above = builtin_path(parent) if parent in builtin_names() else folder / parent
+    below, parent_places, parent_source = _resolved(above, depth + 1)
     _validated(below, parent_places, parent_source)
     child = {key: value for key, value in tree.items() if key != "extends"}
     return merge_tightening(below, child, where=lambda field: _at(source, places, field))

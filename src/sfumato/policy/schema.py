@@ -93,6 +93,7 @@ class InputSection(Section):
     text: str = "text"
     timestamp: str = "timestamp"
     attributes: str = "attributes"
+    speaker: str = "user_id"
     line_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 10_485_760
 
 

@@ -99,7 +99,6 @@ class Entry:
     delta: int
     created: str
     state: str
-    answer: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +129,16 @@ class Ledger:
         with _translated(), self._engine.connect() as db:
             found = sql.select(_charges.c.answer).where(_charges.c.question == question, _charges.c.state == "released")
             return db.execute(found).scalar_one_or_none()
+
+    def check(self, charge: Charge, caps: Caps) -> None:
+        """Say now what `reserve` would say, without charging.
+
+        Raises:
+            BudgetExhausted: a cap would be passed.
+        """
+        self.recover()
+        with _translated(), self._engine.begin() as db:
+            self._check_caps(db, charge, caps)
 
     def reserve(self, charge: Charge, caps: Caps) -> Reservation:
         """Enter the charge before any noise is drawn.
@@ -267,7 +276,7 @@ def _link(previous: str, fields: dict[str, object]) -> str:
 
 
 def _open(path: Path) -> sql.Engine:
-    """SQLite in WAL mode: durable writes, deleted bytes overwritten, writers taking turns from their first statement."""
+    """SQLite in WAL mode: durable writes, deleted bytes overwritten, writers taking turns from their first word."""
     engine = sql.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @sql.event.listens_for(engine, "connect")

@@ -1,0 +1,32 @@
+"""Options that several commands share, said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="Policy file, or the name of a built-in policy.")]
+InputArgument = Annotated[
+    str, typer.Argument(metavar="INPUT", help="JSON Lines file, its .gz, or - for standard input.")
+]
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Data directory of this deployment.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file", metavar="FILE", envvar="SFUMATO_KEY_FILE", help="Root key; default ~/.config/sfumato/root.key."
+    ),
+]
+Dataset = Annotated[str, typer.Option("--dataset", metavar="NAME", help="Which log this is; budgets are per dataset.")]
+Epoch = Annotated[
+    str | None,
+    typer.Option(
+        "--epoch",
+        metavar="NAME",
+        help="Epoch of the data, such as 2026-11; records dated outside it are rejected. "
+        "Left out: the current epoch, whatever the records' dates.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first line that can't be accepted.")]

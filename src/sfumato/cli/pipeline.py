@@ -1,0 +1,123 @@
+"""run, ingest, extract, release: a log file in, a signed release out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from sfumato.cli import printing
+from sfumato.cli.options import Data, Dataset, Epoch, InputArgument, Json, KeyFile, PolicyArgument, Strict
+from sfumato.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sfumato.gateway import Gateway
+
+
+def run(
+    policy: PolicyArgument,
+    input: InputArgument,
+    data: Data,
+    dataset: Dataset = "conversations",
+    epoch: Epoch = None,
+    key_file: KeyFile = None,
+    strict: Strict = False,
+    json: Json = False,
+) -> None:
+    """Ingest, extract, discard and release in one go; prints the release."""
+    with _opened(policy, data, dataset, epoch, key_file) as gateway:
+        stored = gateway.stored()
+        if stored is not None:
+            printing.note(
+                f"{dataset} {gateway.epoch} is released already under this policy: here it is, at no cost. "
+                "The input was not read; new data belongs to a new --epoch or --dataset."
+            )
+            _print(stored, as_json=json)
+            return
+        gateway.check_budget()
+        _ingest(gateway, input, strict=strict)
+        _extract(gateway)
+        _print(_release(gateway), as_json=json)
+
+
+def ingest(
+    policy: PolicyArgument,
+    input: InputArgument,
+    data: Data,
+    dataset: Dataset = "conversations",
+    epoch: Epoch = None,
+    key_file: KeyFile = None,
+    strict: Strict = False,
+    json: Json = False,
+) -> None:
+    """Seal conversations into the vault; ids become keyed hashes."""
+    with _opened(policy, data, dataset, epoch, key_file) as gateway:
+        report = _ingest(gateway, input, strict=strict)
+    if json:
+        printing.result(report)
+
+
+def extract(
+    policy: PolicyArgument,
+    data: Data,
+    dataset: Dataset = "conversations",
+    epoch: Epoch = None,
+    key_file: KeyFile = None,
+    json: Json = False,
+) -> None:
+    """Turn sealed conversations into sealed phrases, facets and vectors, and destroy the raw text's key."""
+    with _opened(policy, data, dataset, epoch, key_file) as gateway:
+        receipt = _extract(gateway)
+    if json:
+        printing.result({"receipt": receipt})
+
+
+def release(
+    policy: PolicyArgument,
+    data: Data,
+    dataset: Dataset = "conversations",
+    epoch: Epoch = None,
+    key_file: KeyFile = None,
+    json: Json = False,
+) -> None:
+    """Measure, name and sign: prints the release of what was extracted."""
+    with _opened(policy, data, dataset, epoch, key_file) as gateway:
+        _print(gateway.stored() or _release(gateway), as_json=json)
+
+
+def _opened(policy: str, data: Path, dataset: str, epoch: str | None, key_file: Path | None) -> Gateway:
+    from sfumato import wiring
+
+    return wiring.gateway(policy=policy, data=data, dataset=dataset, epoch=epoch, key_file=key_file, note=printing.note)
+
+
+def _ingest(gateway: Gateway, source: str, *, strict: bool) -> dict[str, object]:
+    if source == "-" and sys.stdin.isatty():
+        raise InputError("standard input is a terminal; give a file or pipe one in")
+    with printing.progress("ingest") as advance:
+        report = gateway.ingest(source, strict=strict, advance=advance)
+    printing.note(report.summary())
+    return report.as_dict()
+
+
+def _extract(gateway: Gateway) -> str | None:
+    with printing.progress("extract", total=gateway.waiting()) as advance:
+        receipt = gateway.extract(advance=advance)
+    if receipt is not None:
+        printing.note(f"raw text discarded: its key is destroyed, receipt {receipt}")
+    return receipt
+
+
+def _release(gateway: Gateway) -> bytes:
+    with printing.progress("release"):
+        return gateway.release()
+
+
+def _print(canonical: bytes, *, as_json: bool) -> None:
+    if as_json:
+        printing.document(canonical)
+        return
+    from sfumato.cli.releases import draw
+
+    draw(canonical)

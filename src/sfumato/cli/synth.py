@@ -1,0 +1,31 @@
+"""synth: write a labelled synthetic corpus, for trying things out without anybody's data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sfumato.cli import printing
+
+
+def synth(
+    conversations: Annotated[int, typer.Option("--conversations", min=1, metavar="N")] = 20_000,
+    users: Annotated[int, typer.Option("--users", min=1, metavar="M")] = 8_000,
+    seed: Annotated[int, typer.Option("--seed", metavar="S")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Left out: standard output.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON (needs --out).")] = False,
+) -> None:
+    """Write synthetic conversations as JSON Lines, with the topic that each is about."""
+    from sfumato.evaluate.synthesize import write_jsonl
+
+    if out is None:
+        write_jsonl(sys.stdout, conversations=conversations, users=users, seed=seed)
+        return
+    write_jsonl(out, conversations=conversations, users=users, seed=seed)
+    if json:
+        printing.result({"out": str(out), "conversations": conversations, "users": users, "seed": seed})
+    else:
+        printing.note(f"{conversations} synthetic conversations of {users} users written to {out}")

@@ -1,0 +1,1 @@
+"""Sentence vectors: batch in, batch out, each vector a function of its own text alone."""

@@ -1,0 +1,1 @@
+"""Measurements of sfumato itself: synthetic corpus, accuracy, attacks."""

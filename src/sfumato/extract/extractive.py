@@ -1,0 +1,67 @@
+"""Extraction without a language model: each conversation becomes phrases, facet codes and a vector, by itself alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sfumato.extract.facets import code
+from sfumato.extract.language import detect
+from sfumato.extract.phrases import candidate_phrases
+from sfumato.model.extract import Extracts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sfumato.embed.sentences import Embedder
+    from sfumato.extract.facets import Facet
+    from sfumato.model.conversation import Conversation
+
+READ_CHARACTERS = 4_000
+
+
+def extract(
+    conversations: Sequence[Conversation], *, facets: Sequence[Facet], embed: Embedder, phrases_limit: int
+) -> Extracts:
+    """One row for each conversation, in order, whatever its text: a row depends on its own conversation alone.
+
+    phrases_limit: candidate phrases kept of one conversation, best first. A conversation without text has no phrases
+    and the vector of the empty text.
+
+    Raises:
+        ModelUnavailable: from the embedder.
+    """
+    texts = [first_request(conversation) for conversation in conversations]
+    languages = [detect(text) for text in texts]
+    codes = {
+        facet.name: np.array(
+            [
+                code(facet, conversation, text=text, language=language)
+                for conversation, text, language in zip(conversations, texts, languages, strict=True)
+            ],
+            dtype=np.int16,
+        )
+        for facet in facets
+    }
+    return Extracts(
+        conversation_ids=[conversation.conversation_id for conversation in conversations],
+        unit_ids=[conversation.unit_id for conversation in conversations],
+        phrases=[
+            candidate_phrases(text, language, limit=phrases_limit)
+            for text, language in zip(texts, languages, strict=True)
+        ],
+        facets=codes,
+        vectors=embed.embed(texts).astype(np.float16),
+    )
+
+
+def first_request(conversation: Conversation) -> str:
+    """The first message of role `user` that has letters, else the first message, else nothing; 4,000 characters of it.
+
+    Lone surrogates, which no file can hold, become U+FFFD.
+    """
+    heads = ((message.role, message.content[:READ_CHARACTERS]) for message in conversation.messages)
+    first = conversation.messages[0].content[:READ_CHARACTERS] if conversation.messages else ""
+    text = next((head for role, head in heads if role == "user" and any(map(str.isalpha, head))), first)
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,126 @@
+"""Candidate phrases of one text: the words and word pairs it proposes for the vocabulary, from that text alone."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from functools import cache
+from itertools import pairwise
+
+READ_CHARACTERS = 2_000
+LONGEST_WORD = 30
+
+# Chat openers and request verbs say that somebody asks, not what about.
+FILLERS = frozenset(
+    "actually assistant awesome aware basically check cool curious dear explain figure find forgot gimme give going gonna "
+    "gotta guys happen happening heard help hey hi hello idea kinda know let let's lol look looking lot make "
+    "maybe need nice please pls possible really remember say show somebody sorry stuff super sure "
+    "talk tell thank thanks thing things trying understand use using wanna want way wondering yeah yep yo yup".split()
+)
+
+# The English list behind `stopwordsiso` was made for web search and holds words that name topics.
+TOPIC_WORDS = frozenset(
+    "area areas bill billion caption computer copy cry date detail fill fire free full group groups home homepage html http "
+    "index information interest invention join line member members microsoft mine mug name names netscape novel number "
+    "numbers order ordering orders page pages part parts place places point points problem problems provider proud research "
+    "results room rooms sea second seconds sent site small states system test text thick thin tip tips today turn web "
+    "webpage website welcome width word words work worked working works world year years".split()
+)
+SHORT_WORDS = frozenset({"ai", "c#", "f#", "id", "it's", "pc", "qa", "tv", "uk", "ui", "ux", "vr"})
+
+PARTICLES = frozenset("的了吗呢吧啊我你您他她它们是在和与这那")
+_SUFFIXES = frozenset({"d", "ll", "m", "re", "s", "t", "ve"})
+_DENSE = "\u0e00-\u0e7f\u0e80-\u0eff\u1780-\u17ff\u1000-\u109f\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u1100-\u11ff\uac00-\ud7af"
+_LAST_MARK = 0x11FFF  # combining marks of living scripts end here
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Groups: 1 what is skipped and breaks a run, 2 a run of a script written without spaces, 3 a word, 4 a break."""
+    marks = "".join(re.escape(chr(c)) for c in range(0x300, _LAST_MARK) if unicodedata.category(chr(c))[0] == "M")
+    letter = rf"(?:[^\W_{_DENSE}]|[{marks}])"
+    return re.compile(
+        r"(\b(?:https?|ftp)://\S+|\bwww\.\S+|\S*@\S+|<[^<>\s]*>)"
+        rf"|([{_DENSE}]+)"
+        rf"|((?<!\w)\.net\b|{letter}+(?:['&]{letter}+)*(?:\+\+|\#(?!\w))?)"
+        r"|([^\w\s\-])"
+    )
+
+
+_ASCII = re.compile(
+    r"(\b(?:https?|ftp)://\S+|\bwww\.\S+|\S*@\S+|<[^<>\s]*>)|([^\x00-\x7f])|((?<!\w)\.net\b|[a-z0-9]+(?:['&][a-z0-9]+)*(?:\+\+|\#(?!\w))?)|([^\w\s\-])"
+)
+
+
+@cache
+def _stop_words(language: str) -> frozenset[str]:
+    """English and the text's own language; a language without a list gets English alone."""
+    from stopwordsiso import stopwords
+
+    english = frozenset(word.replace("\u2019", "'") for word in stopwords("en"))
+    own = frozenset(unicodedata.normalize("NFKC", word) for word in stopwords(language)) if language != "en" else frozenset()
+    return (english - TOPIC_WORDS - SHORT_WORDS) | FILLERS | own
+
+
+def candidate_phrases(text: str, language: str, *, limit: int = 12) -> tuple[str, ...]:
+    """At most `limit` distinct phrases of one text, best first: words, then pairs of neighbouring words.
+
+    language: ISO 639-1 code; any other value means English stop words only. Only the first 2,000 characters are read.
+    Left out: e-mail addresses, links, handles, words over 30 characters, numbers and words with a digit.
+    """
+    read = text[:READ_CHARACTERS]
+    plain = read.isascii()
+    folded = read.lower() if plain else unicodedata.normalize("NFKC", read).casefold().replace("\u2019", "'")
+    stop = _stop_words(language)
+    words: dict[str, None] = {}
+    pairs: dict[str, None] = {}
+    previous = ""
+    for skipped, dense, word, _ in (_ASCII if plain else _pattern()).findall(folded):
+        if skipped or not (dense or word):
+            previous = ""
+        elif dense:
+            words.update(dict.fromkeys(_dense_pairs(dense, stop)))
+            previous = ""
+        else:
+            kept = _kept(word, stop)
+            if kept:
+                words[kept] = None
+                if previous and previous != kept:
+                    pairs[f"{previous} {kept}"] = None
+            previous = kept
+    return tuple(_ranked(words, pairs, limit))
+
+
+def _ranked(words: dict[str, None], pairs: dict[str, None], limit: int) -> list[str]:
+    """Words before pairs; longer words first, since long words are rarer and say more (Zipf's law of abbreviation)."""
+    return [*sorted(words, key=len, reverse=True), *pairs][:limit]
+
+
+def _kept(word: str, stop: frozenset[str]) -> str:
+    """The word as a phrase, or nothing: a stop word, a number, a code, a contraction."""
+    if word in stop:
+        return ""
+    if "'" in word:
+        head, _, tail = word.partition("'")
+        word = head if tail in _SUFFIXES else tail.rpartition("'")[2]
+        if word in stop:
+            return ""
+    size = len(word)
+    if size > LONGEST_WORD or (size <= 2 and word not in SHORT_WORDS and word.isascii()) or size < 2:  # noqa: PLR2004
+        return ""
+    if not word.isalpha() and any(character.isdigit() for character in word):
+        return ""
+    return sys.intern(word)
+
+
+def _dense_pairs(run: str, stop: frozenset[str]) -> list[str]:
+    """Neighbouring characters of a script without spaces, a character with its combining marks counting as one."""
+    units: list[str] = []
+    for character in run:
+        if units and unicodedata.category(character)[0] == "M":
+            units[-1] += character
+        else:
+            units.append(character)
+    pairs = [a + b for a, b in pairwise(units) if not (a in stop and b in stop) and not {a, b} & PARTICLES]
+    return [pair for pair in pairs if pair not in stop and not all("\u3040" <= c <= "\u309f" for c in pair)]

@@ -1,0 +1,56 @@
+"""The guarantee card: what a release promises, to whom, by which measurements, and what it does not promise.
+
+The sections follow the questions of NIST SP 800-226 (unit of privacy, neighbours, parameters, what is outside).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sfumato.model.guarantee import Guarantee, Unit
+from sfumato.privacy import accounting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from fractions import Fraction
+
+    from sfumato.model.guarantee import Mechanism
+
+NEIGHBOURING: Mapping[Unit, str] = {
+    "user": "add or remove one user with everything they wrote in the epoch",
+    "conversation": "add or remove one conversation; a person with several is not protected as a whole",
+}
+COVERS = (
+    "which phrases and topics exist, and their names and descriptions",
+    "every count of users and conversations, in all levels, and every interval",
+    "every facet breakdown, and which of its cells are shown",
+    "the tree and the positions on the map",
+)
+DOES_NOT_COVER = (
+    "that a log was collected, its dataset name, its epoch and the policy in force",
+    "what contribution bounds cut off: counts are of bounded contributions and can be lower than the truth",
+    "one person who writes under several user ids: each id is protected on its own",
+    "what is true of a population: a release may teach something about you that it would teach without you",
+    "how long a release took to make, and the machine on which the data lay before",
+)
+
+
+def card(
+    *, unit: Unit, mechanisms: Sequence[Mechanism], bounds: Mapping[str, int], conversion_delta: Fraction
+) -> Guarantee:
+    """The guarantee of these measurements together: rho and delta add up, epsilon follows by OpenDP's conversion."""
+    rho = sum(mechanism.rho for mechanism in mechanisms)
+    selection_delta = sum(mechanism.delta for mechanism in mechanisms)
+    epsilon, delta = accounting.stated(rho=rho, selection_delta=selection_delta, conversion_delta=conversion_delta)
+    return Guarantee(
+        mode="formal",
+        unit=unit,
+        neighbouring=NEIGHBOURING[unit],
+        epsilon=epsilon,
+        delta=delta,
+        rho=rho,
+        bounds=bounds,
+        mechanisms=tuple(mechanisms),
+        covers=COVERS,
+        does_not_cover=DOES_NOT_COVER,
+    )

@@ -1,0 +1,314 @@
+"""The use cases: ingest, extract, release. Values and ports come in, a signed document goes out; no command line here."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Self
+
+import rfc8785
+
+from sfumato import planning
+from sfumato.errors import InputError, KeyMissing, Refused
+from sfumato.extract.extractive import extract
+from sfumato.gate.card import card
+from sfumato.gate.door import Door, Header
+from sfumato.gate.thresholds import Thresholds
+from sfumato.ingest.jsonl import Limits, read
+from sfumato.ingest.pseudonym import Pseudonyms
+from sfumato.ingest.report import IngestReport
+from sfumato.model import document, signature
+from sfumato.model.epochs import span
+from sfumato.privacy.bounds import bound
+from sfumato.privacy.ledger import Ledger
+from sfumato.privacy.measure import Measurer
+from sfumato.topics.discover import discover
+from sfumato.vault import durable, receipts
+from sfumato.vault.derived import DerivedStore
+from sfumato.vault.manifest import Manifest
+from sfumato.vault.segments import SegmentWriter, describe, read_segment, segment_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from sfumato.embed.sentences import Embedder
+    from sfumato.model.conversation import Conversation
+    from sfumato.model.extract import Extracts
+    from sfumato.model.layout import Layout
+    from sfumato.policy.schema import Policy
+    from sfumato.privacy.noise import OpenDPNoise
+    from sfumato.topics.tree import TopicTree
+    from sfumato.vault.keystore import EpochKey, EpochKeys
+
+EXTRACTION_BATCH = 4096
+PHRASES_OF_A_CONVERSATION = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a budget belongs to. `bounded` says that the operator named the epoch, so that dates outside it are wrong."""
+
+    dataset: str
+    epoch: str
+    bounded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the gateway needs from outside: sentence vectors, noise, the time, keys, a signer."""
+
+    embedder: Callable[[], AbstractContextManager[Embedder]]
+    noise: Callable[[], AbstractContextManager[OpenDPNoise]]
+    now: Callable[[], datetime]
+    epoch_keys: EpochKeys
+    pseudonym_key: bytes
+    signer: Ed25519PrivateKey
+
+
+class Gateway:
+    """One dataset's epoch under one policy. Use as a context manager: it holds a lock that keeps a second one out.
+
+    Raises:
+        StorageError: the data directory can't be used.
+        Refused: another process is at work on the same dataset and epoch.
+    """
+
+    def __init__(self, *, policy: Policy, layout: Layout, scope: Scope, ports: Ports) -> None:
+        self.policy = policy
+        self.epoch = scope.epoch
+        self._scope = scope
+        self._layout = layout
+        self._ports = ports
+        self._stack = ExitStack()
+        self._plan = planning.release_plan(policy, dataset=scope.dataset, epoch=scope.epoch)
+        self._raw = layout.raw / scope.dataset / scope.epoch
+        self._derived = layout.derived / scope.dataset / scope.epoch
+
+    def __enter__(self) -> Self:
+        durable.directory(self._layout.data)
+        self._stack.enter_context(_exclusive(self._layout.data / f".{self._scope.dataset}.{self.epoch}.lock"))
+        self._ledger = Ledger(self._layout.ledger)
+        self._stack.callback(self._ledger.close)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def ingest(self, source: str, *, strict: bool = False, advance: Callable[[int], None]) -> IngestReport:
+        """Seal the conversations of a source into the vault; returns what became of each line.
+
+        Raises:
+            InputError: the source as a whole can't be read; what was accepted before stays.
+            Refused: this epoch is released already.
+        """
+        if self.stored() is not None:
+            raise Refused(f"{self._scope.dataset} {self.epoch} is released already; new data belongs to another --epoch")
+        report = IngestReport()
+        key = self._ports.epoch_keys.create(self._scope.dataset, self.epoch, "raw")
+        with SegmentWriter(self._raw, key) as writer:
+            for conversation in self._read(source, report, strict=strict):
+                writer.add(conversation)
+                advance(1)
+        return report
+
+    def waiting(self) -> bool:
+        """Whether sealed conversations wait for extraction."""
+        return bool(segment_paths(self._raw))
+
+    def extract(self, *, advance: Callable[[int], None]) -> str | None:
+        """Extract every waiting segment, delete each one's ciphertext, destroy the raw key; returns the receipt's id.
+
+        A segment is deleted only after its extracts are on disk; the key is destroyed only after the last segment.
+
+        Raises:
+            VaultError: a segment was altered. KeyMissing: its key is gone.
+        """
+        try:
+            key = self._ports.epoch_keys.open(self._scope.dataset, self.epoch, "raw")
+        except KeyMissing:
+            if self.waiting():
+                raise
+            return None
+        started = self._now()
+        manifest = Manifest(self._raw)
+        derived = self._ports.epoch_keys.create(self._scope.dataset, self.epoch, "derived")
+        store = DerivedStore(self._derived, derived)
+        with self._ports.embedder() as embedder:
+            for path in segment_paths(self._raw):
+                store.write(path.stem, self._extracts(path, key, embedder, advance))
+                manifest.add(describe(path, key))
+                durable.remove([path], inside=self._raw)
+        return self._discard_raw(key, manifest, ingested=started)
+
+    def check_budget(self) -> None:
+        """Say now whether a release could be paid for.
+
+        Raises:
+            BudgetExhausted: the epoch's or the year's budget does not allow it.
+        """
+        self._ledger.check(self._plan.charge(created=self._now()), self._plan.caps)
+
+    def stored(self) -> bytes | None:
+        """The release of this epoch under this policy's guarantee if it was made: the same bytes for ever, at no cost."""
+        answer = self._ledger.answer_to(self._plan.question)
+        if answer is None:
+            return None
+        canonical = answer.encode()
+        self._publish(canonical)
+        return canonical
+
+    def release(self) -> bytes:
+        """Measure the extracted epoch, pass the gate, sign, publish: canonical JSON of `sfumato.release/1`.
+
+        The charge is entered before any noise is drawn; whatever fails after that leaves it burned.
+
+        Raises:
+            InputError: nothing was extracted, or conversations still wait for extraction.
+            BudgetExhausted: the ledger has not enough left; nothing was measured.
+            NoiseFailure: the noise worker died.
+        """
+        epoch = bound(self._batches(), conversations_per_unit=self._plan.topics.conversations_per_user)
+        with self._ports.embedder() as embedder, self._ports.noise() as noise:
+            reservation = self._ledger.reserve(self._plan.charge(created=self._now()), self._plan.caps)
+            try:
+                measurer = Measurer(noise, rho=self._plan.rho, delta=self._plan.delta)
+                tree = discover(
+                    epoch,
+                    plan=self._plan.topics,
+                    measurer=measurer,
+                    embed=embedder.embed,
+                    facet_domains={facet.name: facet.domain for facet in self._plan.facets},
+                )
+                canonical = self._signed(tree, measurer)
+                self._ledger.released(reservation, canonical.decode())
+            except BaseException:
+                self._ledger.burned(reservation)
+                raise
+        self._publish(canonical)
+        return canonical
+
+    def _read(self, source: str, report: IngestReport, *, strict: bool) -> Iterator[Conversation]:
+        """A record without a date is taken to lie in the epoch; one dated outside an epoch that was named is rejected."""
+        window = span(self.epoch, self.policy.epoch) if self._scope.bounded else None
+        return read(
+            source,
+            mapping=planning.field_mapping(self.policy),
+            unit=self.policy.unit,
+            limits=Limits(line_bytes=self.policy.input.line_bytes, strict=strict, window=window),
+            pseudonyms=Pseudonyms(self._ports.pseudonym_key, dataset=self._scope.dataset),
+            report=report,
+        )
+
+    def _extracts(
+        self, path: Path, key: EpochKey, embedder: Embedder, advance: Callable[[int], None]
+    ) -> Iterator[Extracts]:
+        conversations = read_segment(path, key)
+        while batch := list(islice(conversations, EXTRACTION_BATCH)):
+            yield extract(batch, facets=self._plan.facets, embed=embedder, phrases_limit=PHRASES_OF_A_CONVERSATION)
+            advance(len(batch))
+
+    def _batches(self) -> Iterator[Extracts]:
+        if self.waiting():
+            raise InputError("sealed conversations still wait: run `sfumato extract` first")
+        try:
+            key = self._ports.epoch_keys.open(self._scope.dataset, self.epoch, "derived")
+        except KeyMissing:
+            raise InputError(
+                f"nothing to release for {self._scope.dataset} {self.epoch}: run `sfumato ingest` and `extract` first"
+            ) from None
+        return DerivedStore(self._derived, key).batches()
+
+    def _signed(self, tree: TopicTree, measurer: Measurer) -> bytes:
+        guarantee = card(
+            unit=self.policy.unit,
+            mechanisms=measurer.mechanisms,
+            bounds=self._plan.bounds,
+            conversion_delta=self._plan.conversion_delta,
+        )
+        limits = self.policy.thresholds
+        door = Door(
+            thresholds=Thresholds(min_users=limits.min_users, min_conversations=limits.min_conversations),
+            domains={facet.name: facet.domain for facet in self._plan.facets},
+        )
+        header = Header(
+            dataset=self._scope.dataset,
+            epoch=self.epoch,
+            created=self._now(),
+            policy_name=self.policy.metadata.name,
+            policy_digest=self._plan.policy_digest,
+        )
+        release = door.release(tree, header=header, guarantee=guarantee, measurer=measurer)
+        return rfc8785.dumps(signature.sign(document.encode(release), self._ports.signer))
+
+    def _publish(self, canonical: bytes) -> None:
+        """Put the release where readers look, then discard what it was made from, as the policy says. Safe to repeat."""
+        path = self._layout.releases / f"{json.loads(canonical)['id']}.json"
+        if not path.exists():
+            durable.directory(self._layout.releases)
+            self._pin_key()
+            durable.write(path, [canonical])
+        if self.policy.retention.derived == "discard_after_release" and self._derived.exists():
+            self._ports.epoch_keys.destroy(self._scope.dataset, self.epoch, "derived")
+            durable.remove(self._derived.iterdir(), inside=self._derived)
+
+    def _pin_key(self) -> None:
+        """Write the public key that readers check releases against.
+
+        Raises:
+            KeyMissing: another key is pinned: the root key is not the one that made the releases here.
+        """
+        ours = self._ports.signer.public_key().public_bytes_raw().hex()
+        path = self._layout.release_key
+        if not path.exists():
+            durable.write(path, [ours.encode() + b"\n"])
+        elif path.read_text().strip() != ours:
+            raise KeyMissing(f"{path}: the releases here are signed by another root key; use that one, or another --data")
+
+    def _discard_raw(self, key: EpochKey, manifest: Manifest, *, ingested: str) -> str:
+        """Destroy the raw key, say so in a signed receipt, tidy up. The receipt's id."""
+        self._ports.epoch_keys.destroy(self._scope.dataset, self.epoch, "raw")
+        receipt = receipts.Receipt(
+            dataset=self._scope.dataset,
+            epoch=self.epoch,
+            policy=self._plan.policy_digest,
+            key_id=key.id.hex(),
+            key_fingerprint=key.fingerprint(),
+            ingested=ingested,
+            destroyed=self._now(),
+            segments=manifest.segments(),
+        )
+        written = receipts.write(self._layout.receipts, receipt, sign=self._ports.signer.sign)
+        durable.remove(self._raw.iterdir(), inside=self._raw)
+        return written.stem
+
+    def _now(self) -> str:
+        return self._ports.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock file while inside; the system lets go of it however the process ends.
+
+    Raises:
+        Refused: another process holds it.
+    """
+    with durable.storage(path):
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise Refused("another sfumato is at work on this dataset and epoch; wait for it to end") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)

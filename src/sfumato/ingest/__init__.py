@@ -1,0 +1,1 @@
+"""Log files to conversations: connectors, pseudonyms at the door."""

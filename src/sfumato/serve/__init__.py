@@ -1,0 +1,1 @@
+"""The public zone: reads releases, answers people and programs, can open nothing."""

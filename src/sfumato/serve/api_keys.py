@@ -1,0 +1,210 @@
+"""API keys: issued once, stored as keyed hashes, looked up in the same time whether they exist or not."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import secrets
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, cast, get_args
+from urllib.parse import quote
+
+import sqlalchemy as sql
+from sqlalchemy.exc import DatabaseError
+
+from sfumato.errors import InputError, KeyMissing, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Role = Literal["analyst", "auditor", "ingester", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+Reason = Literal["known", "no_key", "unknown_key", "revoked", "expired"]
+PEPPER_BYTES = SECRET_BYTES = 32
+BUSY_SECONDS = 5
+_TOKEN = re.compile(r"sfk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+_NOBODY = "0" * 16
+
+_metadata = sql.MetaData()
+_keys = sql.Table(
+    "keys",
+    _metadata,
+    sql.Column("id", sql.String, primary_key=True),
+    sql.Column("mac", sql.String, nullable=False),
+    sql.Column("role", sql.String, sql.CheckConstraint(f"role in {ROLES}"), nullable=False),
+    sql.Column("created", sql.String, nullable=False),
+    sql.Column("expires", sql.String),
+    sql.Column("revoked", sql.Boolean, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who is asking: the id of the key and its role."""
+
+    key_id: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What became of a token; a principal stands behind `known` only."""
+
+    reason: Reason
+    principal: Principal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """A key as it may be listed: everything but its hash."""
+
+    id: str
+    role: Role
+    created: str
+    expires: str | None
+    revoked: bool
+
+
+class ApiKeys:
+    """The keys in `DATA/access.db`, hashed under the pepper in `DATA/access.pepper`."""
+
+    def __init__(self, engine: sql.Engine, pepper: bytes, now: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._pepper = pepper
+        self._now = now
+
+    @classmethod
+    def open(cls, data: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> ApiKeys:
+        """Open for issuing and revoking; makes the database and the pepper when neither is there.
+
+        Raises:
+            KeyMissing: keys exist but the pepper is gone, or others than its owner can read it.
+            StorageError: the database can't be written.
+        """
+        database, pepper = data / "access.db", data / "access.pepper"
+        with _translated():
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not database.exists() and not pepper.exists():
+                _write_secret(pepper, secrets.token_bytes(PEPPER_BYTES))
+            secret = _read_pepper(pepper)
+            database.touch(mode=0o600)
+            engine = _engine(database, "rw")
+            _metadata.create_all(engine)
+        return cls(engine, secret, now)
+
+    @classmethod
+    def read_only(cls, data: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> ApiKeys:
+        """Open for looking keys up; nothing can be written through it.
+
+        Raises:
+            KeyMissing: no key was ever issued here, or others can read the pepper.
+        """
+        database = data / "access.db"
+        if not database.exists():
+            raise KeyMissing("no API key was issued yet; issue one before serving")
+        return cls(_engine(database, "ro"), _read_pepper(data / "access.pepper"), now)
+
+    def issue(self, role: str, *, expires: datetime | None = None) -> str:
+        """Make a key and return its token, which is shown this once and stored nowhere.
+
+        Raises:
+            InputError: no such role, or an expiry without a time zone or in the past.
+        """
+        if role not in ROLES:
+            raise InputError(f"an API key's role is one of {', '.join(ROLES)}")
+        if expires is not None and (expires.tzinfo is None or expires <= self._now()):
+            raise InputError("an API key must expire in the future, at a time with its time zone")
+        identity, secret = secrets.token_hex(8), secrets.token_urlsafe(SECRET_BYTES)
+        row = {
+            "id": identity,
+            "mac": self._mac(identity, secret),
+            "role": role,
+            "created": self._now().astimezone(UTC).isoformat(timespec="seconds"),
+            "expires": expires and expires.astimezone(UTC).isoformat(timespec="seconds"),
+            "revoked": False,
+        }
+        with _translated(), self._engine.begin() as db:
+            db.execute(_keys.insert().values(**row))
+        return f"sfk_{identity}_{secret}"
+
+    def revoke(self, identity: str) -> bool:
+        """Refuse this key from now on. False when there is no such key."""
+        with _translated(), self._engine.begin() as db:
+            return bool(db.execute(_keys.update().where(_keys.c.id == identity).values(revoked=True)).rowcount)
+
+    def records(self) -> list[KeyRecord]:
+        """Every key ever issued, oldest first."""
+        columns = [_keys.c[name] for name in KeyRecord.__dataclass_fields__]
+        with _translated(), self._engine.connect() as db:
+            found = db.execute(sql.select(*columns).order_by(_keys.c.created, _keys.c.id)).mappings()
+            return [KeyRecord(**row) for row in found]
+
+    def authenticate(self, token: str | None) -> Principal | None:
+        """Who holds this token, if anybody does."""
+        return self.examine(token).principal
+
+    def examine(self, token: str | None) -> Examination:
+        """As `authenticate`, with the reason. Any token, known or not, costs one look-up, one hash, one comparison."""
+        parsed = _TOKEN.fullmatch(token or "")
+        identity, secret = parsed.groups() if parsed else (_NOBODY, "")
+        with _translated(), self._engine.connect() as db:
+            row = db.execute(sql.select(_keys).where(_keys.c.id == identity)).mappings().one_or_none()
+        genuine = hmac.compare_digest(self._mac(identity, secret), row["mac"] if row else "0" * 64)
+        if not token:
+            return Examination(reason="no_key")
+        if row is None or not genuine:
+            return Examination(reason="unknown_key")
+        if row["revoked"]:
+            return Examination(reason="revoked")
+        if row["expires"] is not None and datetime.fromisoformat(row["expires"]) <= self._now():
+            return Examination(reason="expired")
+        return Examination(reason="known", principal=Principal(key_id=identity, role=cast("Role", row["role"])))
+
+    def _mac(self, identity: str, secret: str) -> str:
+        return hmac.digest(self._pepper, f"{identity}:{secret}".encode(), "sha256").hex()
+
+
+def _engine(path: Path, mode: Literal["rw", "ro"]) -> sql.Engine:
+    """A connection per look-up, so that a restored database is seen; a rollback journal, so that `ro` works."""
+    location = f"file:{quote(str(path.resolve()))}?mode={mode}&immutable=0"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(location, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+
+    return sql.create_engine("sqlite://", creator=connect, poolclass=sql.NullPool)
+
+
+def _write_secret(path: Path, secret: bytes) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+
+
+def _read_pepper(path: Path) -> bytes:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise KeyMissing(
+                f"{path.name} can be read by others; run chmod 600 on it, and issue new keys if it was shared"
+            )
+        pepper = path.read_bytes()
+    except OSError:
+        raise KeyMissing(
+            f"{path.name} is missing or unreadable; restore it, or remove access.db and issue new keys"
+        ) from None
+    if len(pepper) != PEPPER_BYTES:
+        raise KeyMissing(f"{path.name} is not {PEPPER_BYTES} bytes long; restore it from a backup")
+    return pepper
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (DatabaseError, OSError) as problem:
+        reason = getattr(problem, "orig", None) or getattr(problem, "strerror", None)
+        raise StorageError(f"the API keys can't be read or written ({reason}); check the data directory") from None

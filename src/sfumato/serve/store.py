@@ -1,0 +1,132 @@
+"""The releases on disk as the server may show them: read-only, and only those whose signature holds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sfumato.errors import InputError, StorageError
+from sfumato.model.document import decode
+from sfumato.model.signature import read_public_key, verify
+from sfumato.model.strict_json import JsonObject, dumps, loads
+
+if TYPE_CHECKING:
+    from os import stat_result
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from sfumato.model.release import Release
+
+RELEASE_BYTES = 256 * 2**20
+_log = logging.getLogger(__name__)
+_Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A verified release: the value, its document, and the canonical bytes that were verified."""
+
+    release: Release
+    document: JsonObject
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A file that is not served, and why."""
+
+    file: str
+    reason: str
+
+
+class ReleaseStore:
+    """`DATA/releases/*.json`, each checked against `DATA/release_key.pub` where that exists. It never writes.
+
+    A file is read again when its inode, size or time of change differs; all of them when the pinned key does.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._folder = data / "releases"
+        self._pin = data / "release_key.pub"
+        self._lock = threading.Lock()
+        self._pinned: str | None = None
+        self._seen: dict[str, tuple[_Stamp, Stored | Rejected]] = {}
+
+    def releases(self) -> tuple[Stored, ...]:
+        """Every release that may be served, newest first.
+
+        Raises:
+            StorageError: the folder or the pinned key can't be read.
+        """
+        unique = {found.release.id: found for found in self._refreshed() if isinstance(found, Stored)}
+        return tuple(sorted(unique.values(), key=_age, reverse=True))
+
+    def get(self, release_id: str) -> Stored | None:
+        """One release, or None."""
+        return next((stored for stored in self.releases() if stored.release.id == release_id), None)
+
+    def rejected(self) -> tuple[Rejected, ...]:
+        """The files that are not served."""
+        return tuple(found for found in self._refreshed() if isinstance(found, Rejected))
+
+    def _refreshed(self) -> tuple[Stored | Rejected, ...]:
+        with self._lock:
+            key = self._pinned_key()
+            seen = {}
+            for path, stamp in self._files():
+                known = self._seen.get(path.name)
+                seen[path.name] = known if known and known[0] == stamp else (stamp, _read(path, key))
+            self._seen = seen
+            return tuple(found for _, found in seen.values())
+
+    def _files(self) -> list[tuple[Path, _Stamp]]:
+        """Regular `*.json` files (a writer's temporary files end otherwise). No folder yet means no releases."""
+        try:
+            with os.scandir(self._folder) as entries:
+                found = [entry for entry in entries if entry.name.endswith(".json") and entry.is_file()]
+            return sorted((self._folder / entry.name, _stamp(entry.stat())) for entry in found)
+        except FileNotFoundError:
+            return []
+        except OSError as problem:
+            raise StorageError(f"the releases can't be read ({problem.strerror}); check the data directory") from None
+
+    def _pinned_key(self) -> Ed25519PublicKey | None:
+        """The key that must have signed; a key that is there and can't be read stops everything."""
+        try:
+            text = self._pin.read_text(encoding="ascii") if self._pin.exists() else None
+            key = None if text is None else read_public_key(text)
+        except (OSError, UnicodeDecodeError, InputError):
+            raise StorageError(f"{self._pin.name} is not a readable Ed25519 public key; restore it") from None
+        if text != self._pinned:
+            self._pinned, self._seen = text, {}
+        return key
+
+
+def _read(path: Path, key: Ed25519PublicKey | None) -> Stored | Rejected:
+    try:
+        document = loads(_bytes(path))
+        verify(document, key)
+        return Stored(release=decode(document), document=document, body=dumps(document))
+    except (InputError, OSError) as problem:
+        reason = str(problem) if isinstance(problem, InputError) else "the file can't be read"
+        _log.warning("%s is not served: %s", path.name, reason)
+        return Rejected(file=path.name, reason=reason)
+
+
+def _bytes(path: Path) -> bytes:
+    if path.stat().st_size > RELEASE_BYTES:
+        raise InputError("the file is too large to be a release")
+    return path.read_bytes()
+
+
+def _stamp(found: stat_result) -> _Stamp:
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _age(stored: Stored) -> tuple[datetime, str]:
+    return datetime.fromisoformat(stored.release.created), stored.release.id

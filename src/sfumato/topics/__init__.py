@@ -1,0 +1,1 @@
+"""From bounded private extracts to released topics: every private number passes through a Measurer."""

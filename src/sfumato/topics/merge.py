@@ -1,0 +1,40 @@
+"""Free post-processing: a public subspace, the number of leaves, and the merging of refined seeds into that many."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sfumato.topics.denoise import unit_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FEWEST_LEAVES = 2
+
+
+def subspace(points: NDArray[np.floating], *, rank: int) -> NDArray[np.float64]:
+    """Orthonormal directions (d, at most rank) that carry most of the points' spread, their mean among them."""
+    wide = points.astype(np.float64)
+    mean = wide.mean(axis=0)
+    _, _, axes = np.linalg.svd(wide - mean, full_matrices=False)
+    basis, _ = np.linalg.qr(np.vstack([mean, axes[: rank - 1]]).T)
+    return basis
+
+
+def leaf_count(*, users: float, cells: int, sigma: float, min_users: int) -> int:
+    """How many leaves a population carries: about the root of the users, no more than noise and threshold leave visible."""
+    visible = users / (1.5 * max(min_users, 3 * sigma, 1.0))
+    return max(FEWEST_LEAVES, min(round(1.1 * math.sqrt(max(users, 1.0))), int(visible), cells))
+
+
+def merged(centres: NDArray[np.float64], weights: NDArray[np.float64], *, leaves: int) -> NDArray[np.float64]:
+    """Weighted k-means of unit centres (k, d) down to at most `leaves` unit rows; deterministic."""
+    from sklearn.cluster import KMeans
+
+    if len(centres) <= leaves:
+        return centres
+    model = KMeans(leaves, n_init=8, random_state=0).fit(centres, sample_weight=weights)
+    return unit_rows(model.cluster_centers_)

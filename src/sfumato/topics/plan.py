@@ -1,0 +1,76 @@
+"""What a discovery may spend and on what: bounds per user, and the split of rho and delta between its measurements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Relative weights of the measurements; a step that a release does not need leaves its share to the others.
+WEIGHTS = {
+    "people": 1,
+    "conversations": 1,
+    "vocabulary": 28,
+    "refine seeds": 27,
+    "refine leaves": 27,
+    "leaf users": 7,
+    "middle users": 1,
+    "top users": 1,
+    "leaf conversations": 4,
+    "middle conversations": 1,
+    "top conversations": 1,
+    "topic phrases": 2,
+    "facets": 3,
+    "facets by topic": 3,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicPlan:
+    """Bounds and budget of one discovery.
+
+    phrases_per_user, topics_per_user: keys one unit may touch (l0). conversations_per_user: rows one unit may have, as
+    `bounds.bound` enforced it (1 where the unit is the conversation). min_users: the policy's threshold, a hint here:
+    the gate enforces it. rho, delta: nano units, never exceeded. leaves: wanted number of leaf topics; None derives it
+    from the noisy number of users.
+    """
+
+    phrases_per_user: int = 6
+    topics_per_user: int = 5
+    conversations_per_user: int = 20
+    min_users: int = 50
+    rho: int
+    delta: int
+    leaves: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that bound nothing.
+
+        Raises:
+            ValueError: a bound or the budget is not positive.
+        """
+        bounds = (self.phrases_per_user, self.topics_per_user, self.conversations_per_user, self.rho, self.delta)
+        if min(bounds) < 1 or (self.leaves is not None and self.leaves < 1):
+            raise ValueError("every bound of a topic plan, its rho and its delta must be at least 1")
+
+    def charges(self, facets: Sequence[str]) -> dict[str, int]:
+        """Rho of each measurement in nano units, at least 1 each; the sum stays within `rho`.
+
+        Raises:
+            ValueError: rho is too small to give every measurement one nano unit.
+        """
+        weights = dict(WEIGHTS)
+        if self.conversations_per_user == 1:
+            for step in ("conversations", "leaf conversations", "middle conversations", "top conversations"):
+                del weights[step]
+        overall, by_topic = weights.pop("facets"), weights.pop("facets by topic")
+        for facet in facets:
+            weights[f"facet {facet}"] = overall
+            weights[f"facet {facet} by topic"] = by_topic
+        total = sum(weights.values())
+        charges = {step: self.rho * weight // total for step, weight in weights.items()}
+        if min(charges.values()) < 1:
+            raise ValueError("the budget of this release is too small for its measurements; raise epsilon or its share")
+        return charges

@@ -1,0 +1,139 @@
+"""Files that are either wholly on disk or not there, and nobody else's to read."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from sfumato.errors import StorageError
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+TEMPORARY = ".tmp"
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CAUSES = {
+    errno.ENOSPC: "no space is left there: free some and run again",
+    errno.EDQUOT: "the disk quota is used up: free some space and run again",
+    errno.EROFS: "it is read-only: mount it writable or choose another data directory",
+    errno.EACCES: "permission denied: it must belong to the user who runs sfumato",
+    errno.EPERM: "permission denied: it must belong to the user who runs sfumato",
+    errno.EEXIST: "a file lies where a directory belongs",
+    errno.ENOENT: "it is not there",
+    errno.ENOTDIR: "a part of the path is not a directory",
+    errno.ELOOP: "it is a symbolic link, which is not followed here",
+}
+
+
+@contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Every OSError inside becomes a StorageError of one line about `path`."""
+    try:
+        yield
+    except OSError as failure:
+        cause = _CAUSES.get(failure.errno or 0) or failure.strerror or "the system refused"
+        raise StorageError(f"{path}: {cause}") from None
+
+
+def directory(path: Path) -> Path:
+    """The directory, made with mode 0700 where it is not there."""
+    with storage(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def write(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write to a temporary name, flush to the disk, take the final name, flush the directory. Mode 0600.
+
+    Raises:
+        StorageError: full, read-only, forbidden; the final name is then as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
+    with storage(path.parent):
+        try:
+            _fill(temporary, pieces)
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        sync(path.parent)
+
+
+def create(path: Path, content: bytes) -> bool:
+    """Write a file under its own name, flushed with its directory, mode 0600; False where anything lies there already.
+
+    Raises:
+        StorageError: full, read-only, forbidden.
+    """
+    with storage(path):
+        try:
+            _fill(path, [content])
+        except FileExistsError:
+            return False
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        sync(path.parent)
+    return True
+
+
+def _fill(path: Path, pieces: Iterable[bytes]) -> None:
+    with os.fdopen(os.open(path, _CREATE, 0o600), "wb", buffering=1 << 20) as file:
+        file.writelines(pieces)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """One process at a time, for what reads and then writes in a directory; the lock ends with its holder.
+
+    Raises:
+        StorageError: the directory can't be opened.
+    """
+    with storage(directory):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with storage(directory):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sync(directory: Path) -> None:
+    """Flush a directory, so that names made or removed in it stay so after a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def reading(path: Path) -> io.BufferedReader:
+    """Open for reading; a symbolic link is refused (OSError)."""
+    return os.fdopen(os.open(path, _READ), "rb")
+
+
+def remove(paths: Iterable[Path], *, inside: Path) -> int:
+    """Unlink files of one directory and flush it; how many there were.
+
+    Raises:
+        StorageError: one of them can't be removed.
+    """
+    count = 0
+    with storage(inside):
+        for path in paths:
+            path.unlink(missing_ok=True)
+            count += 1
+        if count:
+            sync(inside)
+    return count

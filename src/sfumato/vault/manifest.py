@@ -1,0 +1,55 @@
+"""Which raw segments were extracted and deleted since the key was made: what the receipt will list, kept over crashes."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from sfumato.vault import durable
+from sfumato.vault.receipts import SealedSegment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sfumato.vault.segments import Segment
+
+NAME = "extracted.jsonl"
+
+
+class Manifest:
+    """Append-only lines of name, count and SHA-256 of ciphertext; a segment described twice counts once."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / NAME
+
+    def add(self, segment: Segment) -> None:
+        """Note a segment, on the disk before this returns. Call it before the segment's ciphertext is deleted.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        line = json.dumps({"name": segment.name, "records": segment.records, "sha256": segment.sha256}) + "\n"
+        with durable.storage(self._path):
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(line.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        durable.sync(self._path.parent)
+
+    def segments(self) -> tuple[SealedSegment, ...]:
+        """Every segment noted, by name. A last line that a crash cut short is of a segment that is still there."""
+        found: dict[str, SealedSegment] = {}
+        lines = self._path.read_text().splitlines() if self._path.exists() else []
+        for line in lines:
+            try:
+                segment = SealedSegment(**json.loads(line))
+            except ValueError:
+                continue
+            found[segment.name] = segment
+        return tuple(found[name] for name in sorted(found))
+
+    def clear(self) -> None:
+        """Forget all: the receipt is on the disk."""
+        durable.remove([self._path], inside=self._path.parent)

@@ -1,0 +1,119 @@
+"""A receipt for discarded raw text: what was there, by the hash of its ciphertext, and what was done to its key."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import rfc8785
+
+from sfumato.errors import VaultError
+from sfumato.vault import durable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FORMAT = "sfumato.receipt/1"
+PROVES = (
+    "The key with this id and fingerprint sealed the raw segments with these hashes, and sfumato overwrote and "
+    "unlinked the only file that held it before this receipt was signed."
+)
+DOES_NOT_PROVE = (
+    "It can't show that no copy of the key file was made before (a backup, a snapshot, a disk that keeps old blocks, "
+    "memory written to swap), nor that the log the text was read from is gone."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedSegment:
+    """One ciphertext: its name, the conversations in it, SHA-256 in hex."""
+
+    name: str
+    records: int
+    sha256: str
+
+    def __repr__(self) -> str:
+        return f"<SealedSegment {self.name}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What is signed, for the operator and an auditor; its exact counts keep it out of every release.
+
+    id: of the content (`made` sets it). times: ISO 8601, UTC. policy: digest of the policy in force.
+    state: `unusable`, since a key in a local file was zeroed and unlinked, which no disk can prove to be final.
+    """
+
+    dataset: str
+    epoch: str
+    policy: str
+    key_id: str
+    key_fingerprint: str
+    ingested: str
+    destroyed: str
+    segments: tuple[SealedSegment, ...]
+    state: Literal["unusable"] = "unusable"
+    proves: str = PROVES
+    does_not_prove: str = DOES_NOT_PROVE
+    format: str = FORMAT
+    id: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Receipt {self.id} of {self.dataset} {self.epoch}>"
+
+
+def made(receipt: Receipt) -> Receipt:
+    """The receipt with its id: the first 32 hex digits of the SHA-256 of its canonical form with an empty id."""
+    content = canonical(replace(receipt, id=""))
+    return replace(receipt, id=hashlib.sha256(content).hexdigest()[:32])
+
+
+def canonical(receipt: Receipt) -> bytes:
+    """The bytes that are signed: canonical JSON (RFC 8785), with the totals beside the list of segments."""
+    document = asdict(receipt) | {
+        "segments": [asdict(segment) for segment in receipt.segments],
+        "totals": {"segments": len(receipt.segments), "records": sum(item.records for item in receipt.segments)},
+    }
+    return rfc8785.dumps(document)
+
+
+def write(directory: Path, receipt: Receipt, *, sign: Callable[[bytes], bytes]) -> Path:
+    """Sign and put on disk, whole, as `<id>.json`: the document and its signature over `canonical`, base64.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    complete = made(receipt)
+    signature = base64.b64encode(sign(canonical(complete))).decode()
+    path = durable.directory(directory) / f"{complete.id}.json"
+    document = json.loads(canonical(complete)) | {"signature": signature}
+    durable.write(path, [rfc8785.dumps(document), b"\n"])
+    return path
+
+
+def read(path: Path, *, verify: Callable[[bytes, bytes], bool]) -> Receipt:
+    """A receipt whose signature holds. `verify` is given the signed bytes and the signature.
+
+    Raises:
+        VaultError: no receipt, altered, or signed by another.
+        StorageError: the file can't be read.
+    """
+    with durable.storage(path), durable.reading(path) as file:
+        content = file.read()
+    try:
+        document = json.loads(content)
+        signature = base64.b64decode(document.pop("signature"), validate=True)
+        segments = tuple(SealedSegment(**item) for item in document.pop("segments"))
+        totals = document.pop("totals")
+        receipt = Receipt(**document, segments=segments)
+        signed = canonical(receipt)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise VaultError(f"{path} is no receipt of version 1") from None
+    counted = {"segments": len(segments), "records": sum(item.records for item in segments)}
+    if receipt.format != FORMAT or totals != counted or made(receipt).id != receipt.id or not verify(signed, signature):
+        raise VaultError(f"{path}: the receipt was altered, or signed by another key")
+    return receipt

@@ -1,0 +1,168 @@
+"""Raw conversations on disk, sealed one by one in segments of a few megabytes, until extraction has read them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from sfumato.errors import StorageError, VaultError
+from sfumato.model.conversation import PSEUDONYM_BYTES, Conversation, Message, Private
+from sfumato.vault import container, durable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sfumato.vault.keystore import EpochKey
+
+SUFFIX = ".seg"
+PURPOSE = "raw segment"
+BLOCK_BYTES = 4 << 20
+BLOCK_RECORDS = 16_384
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Segment(Private):
+    """A segment that is on disk: its name (32 hex digits), how many conversations, SHA-256 of its ciphertext in hex."""
+
+    name: str
+    records: int
+    sha256: str
+
+
+class SegmentWriter(Private):
+    """Seals conversations into segments. Use as a context manager.
+
+    `add` promises nothing: a conversation is sealed at once and held in memory. It is acknowledged when its segment
+    stands in `written`, which is when the file, its name and its directory were flushed to the disk. Leaving the
+    context, by an exception too (an input that breaks off), writes what was added; after a StorageError the unfinished
+    segment is gone, those in `written` stay. A killed process leaves at most a temporary file of ciphertext that
+    nothing reads. To ingest again is safe: a conversation that is there twice counts once.
+    """
+
+    __slots__ = ("_block", "_directory", "_draft", "_key", "_open", "_records", "written")
+
+    def __init__(
+        self, directory: Path, key: EpochKey, *, block_bytes: int = BLOCK_BYTES, block_records: int = BLOCK_RECORDS
+    ) -> None:
+        if key.zone != "raw":
+            raise ValueError("raw segments are sealed under the key of the raw zone")
+        self._directory = durable.directory(directory)
+        self._key = key
+        self._block = block_bytes
+        self._records = block_records
+        self._draft = self._new()
+        self._open = True
+        self.written: list[Segment] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._open:
+            self.flush()
+        self._open = False
+
+    def add(self, conversation: Conversation) -> None:
+        """Seal one conversation; a full segment is written.
+
+        Raises:
+            StorageError: the segment could not be written; the writer takes no more.
+        """
+        if not self._open:
+            raise StorageError(f"{self._directory}: this writer is closed; open another")
+        self._draft.add(encode(conversation))
+        if self._draft.bytes >= self._block or len(self._draft) >= self._records:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was added so far; on return all of it is acknowledged.
+
+        Raises:
+            StorageError: it could not be written; the writer takes no more.
+        """
+        draft, self._draft = self._draft, self._new()
+        if not len(draft):
+            return
+        name = draft.id.hex()
+        try:
+            digest = draft.write(self._directory / f"{name}{SUFFIX}")
+        except StorageError:
+            self._open = False
+            raise
+        self.written.append(Segment(name=name, records=len(draft), sha256=digest))
+
+    def _new(self) -> container.Draft:
+        return container.Draft(self._key, context=self._key.context(PURPOSE))
+
+
+def segment_paths(directory: Path) -> list[Path]:
+    """The segments of a directory, in order of their (random) names; none where there is no directory."""
+    return sorted(directory.glob(f"*{SUFFIX}"))
+
+
+def read_segment(path: Path, key: EpochKey) -> Iterator[Conversation]:
+    """The conversations of one segment, in order, one in memory at a time.
+
+    Raises:
+        VaultError: truncated, reordered, altered, renamed, records of another segment, another epoch's key.
+        StorageError: the file can't be read.
+    """
+    for record in container.records(path, key, context=key.context(PURPOSE), file_id=_id_of(path)):
+        yield decode(record)
+
+
+def describe(path: Path, key: EpochKey) -> Segment:
+    """What a receipt says of a segment, from the disk.
+
+    Raises:
+        VaultError: as `read_segment`, less what only the records themselves show.
+        StorageError: the file can't be read.
+    """
+    records = container.count(path, key, context=key.context(PURPOSE), file_id=_id_of(path))
+    return Segment(name=path.stem, records=records, sha256=container.digest(path))
+
+
+def wipe_segments(directory: Path) -> int:
+    """Unlink every segment and what a killed writer left; how many files. Destroy the key first: this only tidies up.
+
+    Raises:
+        StorageError: a file can't be removed.
+    """
+    return durable.remove([*segment_paths(directory), *directory.glob(f".*{durable.TEMPORARY}")], inside=directory)
+
+
+def encode(conversation: Conversation) -> bytes:
+    """Both pseudonyms, then compact JSON: [time, [[role, content], ...], {attribute: value}]."""
+    time = conversation.timestamp
+    text = _encode(
+        [
+            None if time is None else time.isoformat(),
+            [(message.role, message.content) for message in conversation.messages],
+            dict(conversation.attributes),
+        ]
+    )
+    return conversation.conversation_id + conversation.unit_id + text.encode("utf-8", "surrogatepass")
+
+
+def decode(record: bytes) -> Conversation:
+    """The conversation that `encode` wrote."""
+    ids = 2 * PSEUDONYM_BYTES
+    time, messages, attributes = json.loads(record[ids:].decode("utf-8", "surrogatepass"))
+    return Conversation(
+        conversation_id=record[:PSEUDONYM_BYTES],
+        unit_id=record[PSEUDONYM_BYTES:ids],
+        messages=tuple(Message(role=role, content=content) for role, content in messages),
+        timestamp=None if time is None else datetime.fromisoformat(time),
+        attributes=attributes,
+    )
+
+
+def _id_of(path: Path) -> bytes:
+    try:
+        return bytes.fromhex(path.stem)
+    except ValueError:
+        raise VaultError("a file in the vault does not bear a segment's name") from None
