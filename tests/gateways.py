@@ -64,7 +64,8 @@ def gateway(
         pseudonym_key=root.derive("pseudonyms"),
         signer=Ed25519PrivateKey.from_private_bytes(root.derive("release signing")),
     )
-    return Gateway(policy=policy, layout=layout, scope=Scope(dataset="chats", epoch=epoch, bounded=bounded), ports=ports)
+    scope = Scope(dataset="chats", epoch=epoch, bounded=bounded)
+    return Gateway(policy=policy, layout=layout, scope=scope, ports=ports)
 
 
 def write_corpus(path: Path, *, users: int = 400, each: int = 2) -> Path:

@@ -1,4 +1,4 @@
-"""The use cases: ingest, extract, release. Values and ports come in, a signed document goes out; no command line here."""
+"""The use cases: ingest, extract, release. Values and ports come in, a signed document goes out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sfumato.vault.manifest import Manifest
 from sfumato.vault.segments import SegmentWriter, describe, read_segment, segment_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -55,7 +55,7 @@ PHRASES_OF_A_CONVERSATION = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a budget belongs to. `bounded` says that the operator named the epoch, so that dates outside it are wrong."""
+    """What a budget belongs to. `bounded`: the operator named the epoch, so dates outside it are wrong."""
 
     dataset: str
     epoch: str
@@ -111,7 +111,9 @@ class Gateway:
             Refused: this epoch is released already.
         """
         if self.stored() is not None:
-            raise Refused(f"{self._scope.dataset} {self.epoch} is released already; new data belongs to another --epoch")
+            raise Refused(
+                f"{self._scope.dataset} {self.epoch} is released already; new data belongs to another --epoch"
+            )
         report = IngestReport()
         key = self._ports.epoch_keys.create(self._scope.dataset, self.epoch, "raw")
         with SegmentWriter(self._raw, key) as writer:
@@ -137,7 +139,7 @@ class Gateway:
         except KeyMissing:
             if self.waiting():
                 raise
-            return None
+            return self._finish_discard()
         started = self._now()
         manifest = Manifest(self._raw)
         derived = self._ports.epoch_keys.create(self._scope.dataset, self.epoch, "derived")
@@ -158,7 +160,7 @@ class Gateway:
         self._ledger.check(self._plan.charge(created=self._now()), self._plan.caps)
 
     def stored(self) -> bytes | None:
-        """The release of this epoch under this policy's guarantee if it was made: the same bytes for ever, at no cost."""
+        """The release of this epoch under this policy if it was made: the same bytes for ever, at no cost."""
         answer = self._ledger.answer_to(self._plan.question)
         if answer is None:
             return None
@@ -197,7 +199,7 @@ class Gateway:
         return canonical
 
     def _read(self, source: str, report: IngestReport, *, strict: bool) -> Iterator[Conversation]:
-        """A record without a date is taken to lie in the epoch; one dated outside an epoch that was named is rejected."""
+        """A record without a date is taken to lie in the epoch; one dated outside a named epoch is rejected."""
         window = span(self.epoch, self.policy.epoch) if self._scope.bounded else None
         return read(
             source,
@@ -271,11 +273,12 @@ class Gateway:
         if not path.exists():
             durable.write(path, [ours.encode() + b"\n"])
         elif path.read_text().strip() != ours:
-            raise KeyMissing(f"{path}: the releases here are signed by another root key; use that one, or another --data")
+            raise KeyMissing(
+                f"{path}: the releases here are signed by another root key; use that one, or another --data"
+            )
 
-    def _discard_raw(self, key: EpochKey, manifest: Manifest, *, ingested: str) -> str:
-        """Destroy the raw key, say so in a signed receipt, tidy up. The receipt's id."""
-        self._ports.epoch_keys.destroy(self._scope.dataset, self.epoch, "raw")
+    def _discard_raw(self, key: EpochKey, manifest: Manifest, *, ingested: str) -> str | None:
+        """Note what is about to be destroyed, destroy it, say so in a signed receipt. The receipt's id."""
         receipt = receipts.Receipt(
             dataset=self._scope.dataset,
             epoch=self.epoch,
@@ -286,6 +289,15 @@ class Gateway:
             destroyed=self._now(),
             segments=manifest.segments(),
         )
+        manifest.intend(receipt)
+        self._ports.epoch_keys.destroy(self._scope.dataset, self.epoch, "raw")
+        return self._finish_discard()
+
+    def _finish_discard(self) -> str | None:
+        """Sign the receipt of a key that is gone; also after a crash between the two. None if there was no discard."""
+        receipt = Manifest(self._raw).intended()
+        if receipt is None:
+            return None
         written = receipts.write(self._layout.receipts, receipt, sign=self._ports.signer.sign)
         durable.remove(self._raw.iterdir(), inside=self._raw)
         return written.stem

@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 
 PIPELINE = 1  # raise it when the same policy would measure something else: a stored answer is for its own pipeline
 DECIDES_THE_ANSWER = frozenset(
-    {"unit", "epoch", "guarantee", "contributions", "thresholds", "extraction", "embedding", "facets", "topics", "naming"}
+    {
+        "unit",
+        "epoch",
+        "guarantee",
+        "contributions",
+        "thresholds",
+        "extraction",
+        "embedding",
+        "facets",
+        "topics",
+        "naming",
+    }
 )
 
 
@@ -97,7 +108,7 @@ def release_plan(policy: Policy, *, dataset: str, epoch: str) -> ReleasePlan:
 
 
 def topic_plan(policy: Policy, *, rho: int, delta: int) -> TopicPlan:
-    """Bounds and budget of the discovery; where the conversation is the unit, each has one conversation and one topic."""
+    """Bounds and budget of the discovery; a unit that is a conversation has one conversation, on one topic."""
     bounds, alone = policy.contributions, policy.unit == "conversation"
     return TopicPlan(
         phrases_per_user=bounds.phrases_per_user,

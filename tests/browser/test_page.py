@@ -113,6 +113,13 @@ def test_a_key_in_the_fragment_signs_in_and_leaves_the_address_at_once(page, sit
     assert page.evaluate("history.length") <= 2
 
 
+def test_a_key_put_into_the_fragment_of_an_open_page_leaves_the_address_too(page, site):
+    page.goto(site.url)
+    page.evaluate("(key) => { location.hash = 'key=' + key }", site.analyst)
+    expect(page.get_by_role("tree")).to_be_visible()
+    assert page.url == site.url
+
+
 def test_the_key_is_kept_in_memory_only(page, site):
     signed_in(page, site)
     stored = page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")

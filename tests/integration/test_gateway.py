@@ -1,4 +1,4 @@
-"""The main job through the gateway, with a stand-in for the vector model: what is stored, charged, discarded, refused."""
+"""The main job through the gateway, with a stand-in for the model: what is stored, charged, discarded, refused."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gateways import gateway, policy, quiet, write_corpus
 from sfumato.errors import BudgetExhausted, InputError, NoiseFailure, Refused
 from sfumato.gateway import Gateway
 from sfumato.model import document, signature
@@ -16,7 +17,6 @@ from sfumato.model.layout import Layout
 from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.noise import OpenDPNoise
 from sfumato.vault.derived import DerivedStore
-from gateways import gateway, policy, quiet, write_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,8 @@ def test_derived_data_stays_sealed_where_the_policy_keeps_it(corpus: Path, data:
     opened = gateway(data, policy=keeping)
     run(opened, corpus)
     key = opened._ports.epoch_keys.open("chats", "2026-11", "derived")
-    assert sum(len(batch) for batch in DerivedStore(Layout(data=data).derived / "chats" / "2026-11", key).batches()) == 800
+    store = DerivedStore(Layout(data=data).derived / "chats" / "2026-11", key)
+    assert sum(len(batch) for batch in store.batches()) == 800
 
 
 def test_a_log_ingested_twice_counts_once(corpus: Path, tmp_path: Path) -> None:

@@ -24,7 +24,14 @@ def test_a_moment_lies_within_the_epoch_of_its_name(moment: datetime, length: st
 
 @pytest.mark.parametrize(
     ("name", "length"),
-    [("2026", "month"), ("2026-13", "month"), ("2026-W54", "week"), ("../x", "day"), ("2026-Q5", "quarter"), ("٢٠٢٦", "year")],
+    [
+        ("2026", "month"),
+        ("2026-13", "month"),
+        ("2026-W54", "week"),
+        ("../x", "day"),
+        ("2026-Q5", "quarter"),
+        ("٢٠٢٦", "year"),
+    ],
 )
 def test_a_name_that_is_no_epoch_of_this_length_is_refused(name: str, length: str) -> None:
     with pytest.raises(InputError, match="write it like 2026"):

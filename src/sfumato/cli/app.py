@@ -32,7 +32,11 @@ for group in (policy.group, ledger.group, keys.group, discard.group, evaluate.gr
     app.add_typer(group)
 
 INTERRUPTED = 130
-DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "the disk is read-only"}
+DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+}
 
 
 def main() -> None:
@@ -42,7 +46,9 @@ def main() -> None:
     except SfumatoError as problem:
         _fail(str(problem), problem.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; say nothing at exit either
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader has gone; say nothing at exit either
         sys.exit(1)
     except KeyboardInterrupt:
         _fail("interrupted; what was accepted is kept, run again to go on", INTERRUPTED)

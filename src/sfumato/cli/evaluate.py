@@ -22,7 +22,9 @@ def topics(
     input: InputArgument,
     label_field: Annotated[str, typer.Option("--label-field", metavar="F", help="JSON key of the true label.")],
     policy: Annotated[str, typer.Option("--policy", metavar="P")] = "standard",
-    epsilon: Annotated[float | None, typer.Option("--epsilon", min=0.01, max=100, help="Instead of the policy's.")] = None,
+    epsilon: Annotated[
+        float | None, typer.Option("--epsilon", min=0.01, max=100, help="Instead of the policy's.")
+    ] = None,
     delta: Annotated[float | None, typer.Option("--delta", min=1e-8, max=1e-3, help="Instead of the policy's.")] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Independent runs to average.")] = 1,
     json: Json = False,

@@ -30,7 +30,9 @@ def export(
     data: Data,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")],
     release: ReleaseId = None,
-    formats: Annotated[str, typer.Option("--formats", help="Comma-separated: json, csv, parquet.")] = "json,csv,parquet",
+    formats: Annotated[
+        str, typer.Option("--formats", help="Comma-separated: json, csv, parquet.")
+    ] = "json,csv,parquet",
     json: Json = False,
 ) -> None:
     """Write a release as JSON, CSV and Parquet, the guarantee beside or inside each file."""

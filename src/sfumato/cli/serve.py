@@ -13,10 +13,14 @@ from sfumato.cli.options import Data, PolicyArgument
 def serve(
     policy: PolicyArgument,
     data: Data,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on; put TLS in front of any but 127.0.0.1.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; put TLS in front of any but 127.0.0.1.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8470,
 ) -> None:
     """Serve releases and the explorer. Opens the release store read-only and holds no key to any data."""
     from sfumato import wiring
 
-    wiring.serve(policy=policy, data=data, host=host, port=port, ready=lambda url: printing.note(f"sfumato serves at {url}"))
+    wiring.serve(
+        policy=policy, data=data, host=host, port=port, ready=lambda url: printing.note(f"sfumato serves at {url}")
+    )

@@ -19,7 +19,7 @@ def synth(
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON (needs --out).")] = False,
 ) -> None:
     """Write synthetic conversations as JSON Lines, with the topic that each is about."""
-    from sfumato.evaluate.synthesize import write_jsonl
+    from sfumato.evaluate.synth import write_jsonl
 
     if out is None:
         write_jsonl(sys.stdout, conversations=conversations, users=users, seed=seed)

@@ -12,7 +12,7 @@ GROUPS = (1, 1, 1, 5, 5, 30)
 
 _FIRST = [
     "marble",
-    "copper",
+    "tartan",
     "velvet",
     "amber",
     "cobalt",

@@ -85,7 +85,7 @@ _WEEKDAYS = np.array([1.1, 1.15, 1.15, 1.1, 1.0, 0.7, 0.75])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """n users as columns: codes of main language and plan, and five interests each, of which the first `breadth` count."""
+    """n users as columns: codes of language and plan, and five interests each, of which the first `breadth` count."""
 
     language: NDArray[np.int8]
     plan: NDArray[np.int8]

@@ -38,7 +38,7 @@ def _value(kind: str, language: str, rng: Random) -> str:
     number = rng.randrange(1, 10**6)
     makers: Mapping[str, Callable[[], str]] = {
         "name": lambda: _name(own, "" if language in ("zh", "ja") else " ", rng),
-        "email": lambda: f"{_name(_material()['en'], '.', rng)}{number}@example.org".lower(),
+        "email": lambda: _name(_material()["en"], ".", rng).lower() + f"{number}@example.org",
         "phone": lambda: f"+1-202-555-01{number % 100:02d}",
         "address": lambda: rng.choice(own["streets"]).replace("{n}", str(number % 180 + 1)),
         "card": lambda: _card(rng),

@@ -9,7 +9,6 @@ import json
 import statistics
 import time
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +32,7 @@ from sfumato.topics.tree import assign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from fractions import Fraction
 
     from sfumato.embed.sentences import Embedder
     from sfumato.model.conversation import Conversation
@@ -129,7 +129,7 @@ def _score(tree: TopicTree, epoch: BoundedEpoch, policy: Policy) -> Score:
         dtype=bool,
     )
     labels, units = epoch.facets[LABEL].astype(np.int64), epoch.unit_of.astype(np.int64)
-    nearest = assign(epoch.vectors, tree.centroids) if len(leaves) else np.full(len(epoch), -1, np.int32)
+    nearest = assign(epoch.vectors, tree.centroids) if leaves else np.full(len(epoch), -1, np.int32)
     topics = np.where(shown[nearest], nearest, -1) if shown.any() else np.full(len(epoch), -1, np.int32)
     return Score(
         topics=int(shown.sum()),

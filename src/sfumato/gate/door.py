@@ -1,4 +1,4 @@
-"""The door: the only maker of a `Release`. It takes measurements of real noise, applies thresholds, and audits each string."""
+"""The door: the only maker of a `Release`. It takes only real noise, applies thresholds, and audits each string."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that discarded raw text is gone: receipts, key store, leftover segments; says what that proves and what not."""
+"""Checks that discarded raw text is gone: receipts, key store, leftover segments; says what that does not prove."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from sfumato.vault.keystore import EpochKeys
 
 
-def verify(
-    directory: Path, raw: Path, keys: EpochKeys, *, holds: Callable[[bytes, bytes], bool]
-) -> dict[str, Any]:
+def verify(directory: Path, raw: Path, keys: EpochKeys, *, holds: Callable[[bytes, bytes], bool]) -> dict[str, Any]:
     """Each receipt and what speaks against it. `good` is true only if nothing does, for all of them.
 
     Only the destroyed key's own id counts as still there: an epoch may have a newer key for conversations that came

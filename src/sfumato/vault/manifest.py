@@ -1,4 +1,4 @@
-"""Which raw segments were extracted and deleted since the key was made: what the receipt will list, kept over crashes."""
+"""Which raw segments were extracted and deleted under a key: what its receipt will say, kept over crashes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sfumato.vault import durable
-from sfumato.vault.receipts import SealedSegment
+from sfumato.vault.receipts import Receipt, SealedSegment, canonical
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sfumato.vault.segments import Segment
 
 NAME = "extracted.jsonl"
+INTENT = "discard.json"
+APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Manifest:
@@ -22,6 +24,7 @@ class Manifest:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / NAME
+        self._intent = directory / INTENT
 
     def add(self, segment: Segment) -> None:
         """Note a segment, on the disk before this returns. Call it before the segment's ciphertext is deleted.
@@ -31,7 +34,7 @@ class Manifest:
         """
         line = json.dumps({"name": segment.name, "records": segment.records, "sha256": segment.sha256}) + "\n"
         with durable.storage(self._path):
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(self._path, APPEND, 0o600)
             with os.fdopen(descriptor, "ab") as file:
                 file.write(line.encode())
                 file.flush()
@@ -50,6 +53,20 @@ class Manifest:
             found[segment.name] = segment
         return tuple(found[name] for name in sorted(found))
 
-    def clear(self) -> None:
-        """Forget all: the receipt is on the disk."""
-        durable.remove([self._path], inside=self._path.parent)
+    def intend(self, receipt: Receipt) -> None:
+        """Note the receipt to be, before its key is destroyed: afterwards nobody could write it.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        durable.write(self._intent, [canonical(receipt)])
+
+    def intended(self) -> Receipt | None:
+        """The receipt that was noted, if one was. It counts once the key is gone."""
+        if not self._intent.exists():
+            return None
+        with durable.storage(self._intent):
+            document = json.loads(self._intent.read_bytes())
+        document.pop("totals")
+        segments = tuple(SealedSegment(**item) for item in document.pop("segments"))
+        return Receipt(**document, segments=segments)

@@ -390,8 +390,13 @@ function mechanismTable(mechanisms) {
 /* ---- start ---- */
 
 // A key in the fragment never reaches a server or a log; it leaves the address bar before anything else happens.
-const handed = new URLSearchParams(location.hash.slice(1)).get("key");
-if (handed !== null) history.replaceState(null, "", location.pathname);
+function handedKey() {
+  const handed = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (handed !== null) history.replaceState(null, "", location.pathname);
+  return handed;
+}
+
+const handed = handedKey();
 
 $("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -402,6 +407,10 @@ $("sign-out").addEventListener("click", () => {
   showSignIn();
 });
 $("releases").addEventListener("change", (event) => choose(event.target.value));
+addEventListener("hashchange", () => {
+  const later = handedKey();
+  if (later) signIn(later);
+});
 $("expand").addEventListener("click", () => setAll(true));
 $("collapse").addEventListener("click", () => setAll(false));
 
