@@ -1,4 +1,4 @@
-"""From a policy to what the gateway runs: bounds, budget, facets, field names, and the question that a release answers."""
+"""From a policy to what the gateway runs: bounds, budget, facets, field names, the question a release answers."""
 
 from __future__ import annotations
 

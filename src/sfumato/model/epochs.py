@@ -1,4 +1,4 @@
-"""Epochs by name: `2026-11`, `2026-W47`, `2026-11-21`, `2026-Q4`, `2026`; which year they count towards, when they are."""
+"""Epochs by name: `2026-11`, `2026-W47`, `2026-11-21`, `2026-Q4`, `2026`; when they are, which year they are of."""
 
 from __future__ import annotations
 
@@ -37,8 +37,6 @@ def span(name: str, length: Length) -> tuple[datetime, datetime]:
         InputError: the name is not one of an epoch of this length.
     """
     try:
-        if not re.fullmatch(_SHAPES[length], name):
-            raise ValueError(name)
         first = _first_day(name, length)
         after = _first_day_after(first, length)
     except (ValueError, OverflowError):
@@ -55,6 +53,8 @@ def year_of(name: str) -> str:
 
 
 def _first_day(name: str, length: Length) -> date:
+    if not re.fullmatch(_SHAPES[length], name):
+        raise ValueError(length)
     if length == "week":
         return date.fromisocalendar(int(name[:4]), int(name[6:]), 1)
     if length == "quarter":

@@ -1,4 +1,4 @@
-"""PRIVATE. What is left of conversations after extraction: phrases, closed-domain facets, a vector. Columns, not rows."""
+"""PRIVATE. What is left of conversations after extraction, in columns: phrases, closed-domain facets, a vector."""
 
 from __future__ import annotations
 

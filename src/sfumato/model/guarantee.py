@@ -1,4 +1,4 @@
-"""PUBLIC. The guarantee that travels with every number: unit, neighbouring relation, (epsilon, delta), bounds, mechanisms."""
+"""PUBLIC. The guarantee that travels with every number: unit, neighbours, (epsilon, delta), bounds, mechanisms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Mode = Literal["formal", "guarded"]
 class Mechanism:
     """One noisy measurement as it was run.
 
-    rho, delta: its charge in nano units. sigma: scale of the discrete Gaussian, in users (or fixed-point steps for vectors).
+    rho, delta: its charge in nano units. sigma: scale of the discrete Gaussian, in users (for vectors: fixed-point steps).
     threshold: the value a noisy count had to reach to be released (partition selection only).
     l0, linf, l2: how much one unit can change: keys touched, change in one key, Euclidean change overall.
     """

@@ -15,7 +15,7 @@ FORMAT = "sfumato.release/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A noisy number and its 95 % interval. The interval is of the noise; it does not speak of contribution bounding."""
+    """A noisy number and its 95 % interval, which is of the noise; it does not speak of contribution bounding."""
 
     value: int
     low: int
@@ -32,7 +32,7 @@ class PhraseCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FacetCount:
-    """One value of a declared facet's domain and its users; `users` is None where the noisy count is under the threshold."""
+    """One value of a facet's domain and its users; `users` is None where the noisy count is under the threshold."""
 
     value: str
     users: Estimate | None

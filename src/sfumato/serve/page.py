@@ -1,4 +1,4 @@
-"""The explorer page, three files read once, served from the same origin as the data."""
+"""The explorer page, its files read once, served from the same origin as the data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _FOLDER = Path(__file__).parent / "explorer"
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/app.js": ("app.js", "text/javascript; charset=utf-8"),
+    "/draw.js": ("draw.js", "text/javascript; charset=utf-8"),
     "/style.css": ("style.css", "text/css; charset=utf-8"),
 }
 
