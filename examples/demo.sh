@@ -13,20 +13,19 @@ sfumato synth --conversations 20000 --users 8000 --seed 1 --out "$here/chats.jso
 
 echo "2. Ingest, extract, discard the raw text, release under (epsilon, delta)."
 sfumato keys init
-sfumato run policies/standard.yaml "$here/chats.jsonl" --data "$here/data" --epoch 2026-11 --json > "$here/release.json"
+sfumato run policies/standard.yaml "$here/chats.jsonl" --data "$here/data" --epoch 2026-03 --json > "$here/release.json"
 
 echo "3. What an analyst sees."
 key=$(sfumato keys issue --data "$here/data" --role analyst 2>/dev/null)
 sfumato show --data "$here/data"
 
-nohup sfumato serve policies/standard.yaml --data "$here/data" --port "$port" --idle-exit 3600 \
+nohup timeout 3600 sfumato serve policies/standard.yaml --data "$here/data" --port "$port" \
   > "$here/serve.log" 2>&1 < /dev/null &
 echo $! > "$here/serve.pid"
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  if sfumato serve --ping --port "$port" 2>/dev/null; then break; fi
-  sleep 0.5
-done
-sfumato serve --ping --port "$port" || { cat "$here/serve.log"; exit 1; }
+if ! python examples/wait_for.py "http://127.0.0.1:$port/healthz"; then
+  cat "$here/serve.log"
+  exit 1
+fi
 echo
 echo "Explorer: http://127.0.0.1:$port/#key=$key"
-echo "(it stops by itself after an hour without visitors; make demo-stop ends it now)"
+echo "(it ends by itself after an hour; make demo-stop ends it now)"

@@ -252,7 +252,7 @@ class Gateway:
         return rfc8785.dumps(signature.sign(document.encode(release), self._ports.signer))
 
     def _publish(self, canonical: bytes) -> None:
-        """Put the release where readers look, then discard what it was made from, as the policy says. Safe to repeat."""
+        """Put the release where readers look, then discard what it was made from if the policy says so. Repeatable."""
         path = self._layout.releases / f"{json.loads(canonical)['id']}.json"
         if not path.exists():
             durable.directory(self._layout.releases)

@@ -17,7 +17,7 @@ Mode = Literal["formal", "guarded"]
 class Mechanism:
     """One noisy measurement as it was run.
 
-    rho, delta: its charge in nano units. sigma: scale of the discrete Gaussian, in users (for vectors: fixed-point steps).
+    rho, delta: its charge in nano units. sigma: scale of the discrete Gaussian, in users (vectors: fixed-point steps).
     threshold: the value a noisy count had to reach to be released (partition selection only).
     l0, linf, l2: how much one unit can change: keys touched, change in one key, Euclidean change overall.
     """

@@ -6,6 +6,7 @@ const THRESHOLD_NOTE = "fewer than the threshold, not shown";
 const HIDDEN_VALUES_LISTED = 3;
 
 const $ = (id) => document.getElementById(id);
+
 let key = "";
 let releases = [];
 
