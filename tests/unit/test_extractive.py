@@ -107,9 +107,18 @@ def test_nothing_in_gives_nothing_out():
     assert held.vectors.shape == (0, 384)
 
 
+def test_an_opening_that_only_greets_takes_the_messages_after_it_along():
+    greeted = conversation(1, ("user", "Hello there"), ("assistant", "Hi"), ("user", "Bake sourdough bread"))
+    assert first_request(greeted) == "Hello there\nBake sourdough bread"
+    asked = conversation(1, ("user", "Bake sourdough bread"), ("user", "and a tax return"))
+    assert first_request(asked) == "Bake sourdough bread"
+    silent = conversation(1, *[("user", "hello")] * 9)
+    assert first_request(silent) == "hello\nhello\nhello"
+
+
 def test_the_first_request_is_the_users_first_message_with_letters():
     assert first_request(conversation(1, ("system", "Be kind."), ("user", "42 ?"), ("user", "why"))) == "why"
-    assert first_request(conversation(1, ("assistant", "Hello"), ("user", "so?"), ("user", "no"))) == "so?"
+    assert first_request(conversation(1, ("assistant", "Hello"), ("user", "so?"), ("tool", "no"))) == "so?"
     assert first_request(conversation(1, ("assistant", "Hello"), ("user", "42"))) == "Hello"
     assert first_request(conversation(1, ("user", "42"), ("assistant", "Hello"))) == "42"
     assert first_request(conversation(1)) == ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sfumato.model.conversation import Conversation
 
 READ_CHARACTERS = 4_000
+OPENING_MESSAGES = 3
 
 
 def extract(
@@ -57,11 +58,17 @@ def extract(
 
 
 def first_request(conversation: Conversation) -> str:
-    """The first message of role `user` that has letters, else the first message, else nothing; 4,000 characters of it.
+    """The user's opening: their first message and, while that only greets, up to two more; 4,000 characters at most.
 
-    Lone surrogates, which no file can hold, become U+FFFD.
+    A message greets if it proposes fewer than two phrases. Without a message of the user's that has letters, the first
+    message of all; without any, nothing. Lone surrogates, which no file can hold, become U+FFFD.
     """
-    heads = ((message.role, message.content[:READ_CHARACTERS]) for message in conversation.messages)
-    first = conversation.messages[0].content[:READ_CHARACTERS] if conversation.messages else ""
-    text = next((head for role, head in heads if role == "user" and any(map(str.isalpha, head))), first)
+    heads = [message.content[:READ_CHARACTERS] for message in conversation.messages if message.role == "user"]
+    opening = ""
+    for head in [head for head in heads if any(map(str.isalpha, head))][:OPENING_MESSAGES]:
+        opening = f"{opening}\n{head}" if opening else head
+        if len(candidate_phrases(head, detect(head), limit=2)) > 1:
+            break
+    text = opening or (conversation.messages[0].content if conversation.messages else "")
+    text = text[:READ_CHARACTERS]
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
+_JOINERS = frozenset({"\u200c", "\u200d"})  # Persian and Hindi spell with them
 _CARD = re.compile(r"(?:\d[ -]?){12,18}\d")
 
 
@@ -52,10 +54,10 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         rule="iban", finds=_pattern(r"\b[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?\b(?<=[0-9a-z]{4})")
     ),
+    Detector(rule="coordinates", finds=_pattern(r"-?\d{1,3}\.\d{3,}\s*,\s*-?\d{1,3}\.\d{3,}")),
     Detector(rule="long_number", finds=_pattern(r"(?:\d[\s().-]{0,2}){6,}")),
     Detector(rule="handle", finds=_pattern(r"(?:^|\s)[@#][\w.]{3,}")),
     Detector(rule="token", finds=_pattern(r"\b(?=[\w-]*\d)(?=[\w-]*[a-z])[\w-]{20,}\b|\b[0-9a-f]{16,}\b")),
-    Detector(rule="coordinates", finds=_pattern(r"-?\d{1,3}\.\d{3,}\s*,\s*-?\d{1,3}\.\d{3,}")),
 )
 
 
@@ -65,6 +67,6 @@ def judge(text: str) -> str | None:
     Control, format and private-use characters are forbidden as well: they can hide or reorder what a reader sees.
     """
     folded = unicodedata.normalize("NFKC", text)
-    if any(unicodedata.category(char) in {"Cc", "Cf", "Co", "Cs", "Cn"} for char in text):
+    if any(unicodedata.category(char) in _HIDDEN and char not in _JOINERS for char in text):
         return "control_characters"
     return next((detector.rule for detector in DETECTORS if detector.finds(folded)), None)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sfumato.gate.thresholds import Thresholds
     from sfumato.model.guarantee import Guarantee
     from sfumato.privacy.measure import Measurer
-    from sfumato.topics.tree import Measured, PhraseUsers, TopicNode, TopicTree
+    from sfumato.topics.tree import Measured, TopicNode, TopicTree
 
 Z95 = 1.959964
 UNNAMED = "unnamed topic"
@@ -110,19 +110,19 @@ class Door:
         kept: list[PhraseCount] = []
         for place, phrase in enumerate(node.phrases):
             if self._audited(phrase.text, f"topic {node.id} phrase {place}") is not None:
-                kept.append(PhraseCount(text=phrase.text, users=self._shown(phrase)))
+                kept.append(PhraseCount(text=phrase.text, users=self._shown(phrase.users)))
         return tuple(kept)
 
-    def _shown(self, phrase: PhraseUsers) -> Estimate | None:
-        if phrase.users is None or not self._thresholds.cell(users=phrase.users.value):
+    def _shown(self, cell: Measured | None) -> Estimate | None:
+        if cell is None or not self._thresholds.cell(users=cell.value, sigma=cell.sigma):
             return None
-        return estimate(phrase.users)
+        return estimate(cell)
 
     def _facets(self, facets: Mapping[str, Sequence[Measured]]) -> dict[str, tuple[FacetCount, ...]]:
         """Every value of each domain, in its order; a cell under the threshold has no number."""
         return {
             name: tuple(
-                FacetCount(value=value, users=estimate(cell) if self._thresholds.cell(users=cell.value) else None)
+                FacetCount(value=value, users=self._shown(cell))
                 for value, cell in zip(self._domains[name], cells, strict=True)
             )
             for name, cells in facets.items()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NOISE_FLOOR = 3.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
@@ -18,6 +20,9 @@ class Thresholds:
             return "min_users"
         return "min_conversations" if conversations < self.min_conversations else None
 
-    def cell(self, *, users: float) -> bool:
-        """Whether a cell with these noisy users may be shown."""
-        return users >= self.min_users
+    def cell(self, *, users: float, sigma: float) -> bool:
+        """Whether a cell with these noisy users may be shown.
+
+        Of the many cells that nobody is in, some look large: under three standard deviations a number says nothing.
+        """
+        return users >= max(self.min_users, NOISE_FLOOR * sigma)

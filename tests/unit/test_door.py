@@ -1,0 +1,153 @@
+"""The door: thresholds, audit and the refusal of anything that was not measured with OpenDP's noise."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfumato.errors import Refused
+from sfumato.gate import detectors
+from sfumato.gate.card import card
+from sfumato.gate.door import Door, Header, estimate
+from sfumato.gate.thresholds import Thresholds
+from sfumato.model.release import Release
+from sfumato.privacy.measure import Measurer
+from sfumato.privacy.noise import OpenDPNoise
+from sfumato.topics.tree import Measured, PhraseUsers, TopicNode, TopicTree
+
+HEADER = Header(dataset="d", epoch="2026-11", created="2026-11-21T00:00:00Z", policy_name="p", policy_digest="0" * 64)
+DOMAIN = ("en", "de", "unknown")
+
+
+def topic(
+    name: str, *, parent: str | None = None, level: int = 0, users: float = 500, phrase: str = "bread"
+) -> TopicNode:
+    return TopicNode(
+        id=name.replace(" ", "-"), parent=parent, level=level, name=name, description=f"Requests that speak of {phrase}.",
+        phrases=(PhraseUsers(text=phrase, users=Measured(value=users / 2, sigma=5.0)),),
+        users=Measured(value=users, sigma=5.0), conversations=Measured(value=users * 2, sigma=8.0),
+        facets={"language": tuple(Measured(value=value, sigma=30.0) for value in (users, 70.0, -4.0))},
+    )  # fmt: skip
+
+
+def released(*topics: TopicNode, noise: OpenDPNoise | None = None) -> Release:
+    number = Measured(value=1000.0, sigma=5.0)
+    tree = TopicTree(
+        users=number, conversations=number, facets={}, phrases=(), topics=topics, leaf_ids=(),
+        centroids=np.zeros((0, 4), np.float32),
+    )  # fmt: skip
+    measurer = Measurer(noise or OpenDPNoise(), rho=10, delta=0)
+    guarantee = card(
+        unit="user",
+        mechanisms=measurer.mechanisms,
+        bounds={"topics_per_user": 5},
+        conversion_delta=Fraction(1, 10**6),
+    )
+    door = Door(thresholds=Thresholds(min_users=50, min_conversations=50), domains={"language": DOMAIN})
+    return door.release(tree, header=HEADER, guarantee=guarantee, measurer=measurer)
+
+
+def test_a_topic_under_the_threshold_is_withheld_with_its_rule_and_its_children_move_up() -> None:
+    release = released(
+        topic("top", level=2), topic("middle", parent="top", level=1, users=49), topic("leaf", parent="middle")
+    )
+    assert {one.id: one.parent for one in release.topics} == {"top": None, "leaf": "top"}
+    assert [(verdict.subject, verdict.rule, verdict.allowed) for verdict in release.audit] == [
+        ("topic middle", "min_users", False)
+    ]
+
+
+def test_every_cell_of_a_domain_is_there_and_one_the_noise_could_have_made_has_no_number() -> None:
+    (only,) = released(topic("leaf")).topics
+    assert [(cell.value, cell.users is not None) for cell in only.facets["language"]] == [
+        ("en", True),
+        ("de", False),  # 70 users with a standard deviation of 30: over the threshold, under the noise
+        ("unknown", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["write to ann.lee@example.org", "call +1 202 555 0143 now", "see https://example.org/u/ann"]
+)
+def test_a_string_that_shows_an_individual_is_replaced_and_the_verdict_does_not_quote_it(text: str) -> None:
+    release = released(topic("top"), dataclasses.replace(topic("leaf", phrase=text), name=text))
+    leaf = release.topics[1]
+    assert leaf.name == "unnamed topic"
+    assert (leaf.description, leaf.phrases) == ("", ())
+    assert {verdict.subject for verdict in release.audit} == {
+        "topic leaf name",
+        "topic leaf description",
+        "topic leaf phrase 0",
+    }
+    assert text not in repr(release)
+
+
+def test_noise_of_any_other_class_is_refused_even_a_subclass() -> None:
+    class Louder(OpenDPNoise):
+        pass
+
+    with pytest.raises(Refused, match="OpenDP"):
+        released(noise=Louder())
+
+
+def test_a_card_that_hides_a_measurement_is_refused() -> None:
+    measurer = Measurer(OpenDPNoise(), rho=10, delta=0)
+    guarantee = card(unit="user", mechanisms=[], bounds={}, conversion_delta=Fraction(1, 10**6))
+    measurer.mechanisms.append("one more")  # type: ignore[arg-type]
+    tree = TopicTree(
+        users=Measured(value=1, sigma=1), conversations=Measured(value=1, sigma=1), facets={}, phrases=(), topics=(),
+        leaf_ids=(), centroids=np.zeros((0, 4), np.float32),
+    )  # fmt: skip
+    door = Door(thresholds=Thresholds(min_users=1, min_conversations=1), domains={})
+    with pytest.raises(Refused, match="does not list"):
+        door.release(tree, header=HEADER, guarantee=guarantee, measurer=measurer)
+
+
+@given(value=st.floats(-1e6, 1e6), sigma=st.floats(0.1, 1e4))
+def test_an_estimate_is_whole_not_negative_and_within_its_interval(value: float, sigma: float) -> None:
+    found = estimate(Measured(value=value, sigma=sigma))
+    assert 0 <= found.low <= found.value <= found.high
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("ann.lee@example.org", "email"),
+        ("ann at example dot org", "email"),
+        ("4111 1111 1111 1111", "card_number"),
+        ("de44 5001 0517 5407 3249 31", "iban"),
+        ("192.0.2.17", "ip_address"),
+        ("www.example.org/ann", "link"),
+        ("ask @annlee about it", "handle"),
+        ("sk-live-4eC39HqLyjWDarjtT1zdp7dc", "token"),
+        ("202-555-0143", "long_number"),
+        ("52.5200, 13.4050", "coordinates"),
+        ("bread\u202eflour", "control_characters"),
+        ("bread\x1b[31m", "control_characters"),
+    ],
+)
+def test_each_detector_finds_what_it_is_for(text: str, rule: str) -> None:
+    assert detectors.judge(text) == rule
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "credit card · limit",
+        "python 3.12 error",
+        "covid 19 test",
+        "2026 tax return",
+        "c++ template",
+        "東京 · 旅行",
+        "iban transfer",
+        "می\u200cخواهم",
+        "Requests that speak of bread, flour and 24 hours.",
+    ],
+)
+def test_ordinary_names_pass_the_detectors(text: str) -> None:
+    assert detectors.judge(text) is None
