@@ -28,11 +28,16 @@ def topic(
     name: str, *, parent: str | None = None, level: int = 0, users: float = 500, phrase: str = "bread"
 ) -> TopicNode:
     return TopicNode(
-        id=name.replace(" ", "-"), parent=parent, level=level, name=name, description=f"Requests that speak of {phrase}.",
+        id=name.replace(" ", "-"),
+        parent=parent,
+        level=level,
+        name=name,
+        description=f"Requests that speak of {phrase}.",
         phrases=(PhraseUsers(text=phrase, users=Measured(value=users / 2, sigma=5.0)),),
-        users=Measured(value=users, sigma=5.0), conversations=Measured(value=users * 2, sigma=8.0),
+        users=Measured(value=users, sigma=5.0),
+        conversations=Measured(value=users * 2, sigma=8.0),
         facets={"language": tuple(Measured(value=value, sigma=30.0) for value in (users, 70.0, -4.0))},
-    )  # fmt: skip
+    )
 
 
 def released(*topics: TopicNode, noise: OpenDPNoise | None = None) -> Release:

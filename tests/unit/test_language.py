@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - letters of other alphabets are what is tested
 """The language of a short request: a closed list, the text alone, right far more often than not."""
 
 from __future__ import annotations

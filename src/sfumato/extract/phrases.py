@@ -19,13 +19,23 @@ FILLERS = frozenset(
     "talk tell thank thanks thing things trying understand use using wanna want way wondering yeah yep yo yup".split()
 )
 
-# The English list behind `stopwordsiso` was made for web search and holds words that name topics.
-TOPIC_WORDS = frozenset(
-    "area areas bill billion caption computer copy cry date detail fill fire free full group groups home homepage html http "
-    "index information interest invention join line member members microsoft mine mug name names netscape novel number "
-    "numbers order ordering orders page pages part parts place places point points problem problems provider proud research "
-    "results room rooms sea second seconds sent site small states system test text thick thin tip tips today turn web "
-    "webpage website welcome width word words work worked working works world year years".split()
+# The English list of `stopwordsiso` was made for web search and holds some hundreds of words that name topics (bill,
+# computer, order, system), so English has its own: words of grammar, and nothing else.
+ENGLISH = frozenset(
+    "a about above after again against all almost along already also although always am among an and another any anybody "
+    "anyone anything anyway anywhere are aren around as at away be became because become been before behind being below "
+    "beside besides between beyond both but by came can cannot cant come could couldn did didn didnt do does doesn doesnt "
+    "doing don done dont down during each either else enough etc even ever every everyone everything everywhere except few "
+    "for from gave get gets getting given gives giving go goes gone got gotten had hadn has hasn have haven having he her "
+    "here hers herself him himself his how however i if im in inside into is isn isnt it its itself ive just keep kept least "
+    "less let like made many may me might mine more most much must my myself near neither never no nobody none nor not "
+    "nothing now nowhere of off often oh ok okay on once one ones only onto or other others otherwise ought our ours "
+    "ourselves out outside over own per perhaps put quite rather said same say says see seem seems seen several shall she "
+    "should shouldn since so some somehow someone something sometimes somewhere soon still such take taken takes taking than "
+    "that thats the their theirs them themselves then there therefore these they this those though through thus to together "
+    "too took toward towards tried try under unless until up upon us used uses very via was wasn wasnt way we well went were "
+    "weren what whatever whats when whenever where wherever whether which whichever while who whoever whole whom whos whose "
+    "why will with within without won wont would wouldn yes yet you youd youll your youre yours yourself yourselves youve".split()
 )
 SHORT_WORDS = frozenset({"ai", "c#", "f#", "id", "it's", "pc", "qa", "tv", "uk", "ui", "ux", "vr"})
 
@@ -58,9 +68,8 @@ def _stop_words(language: str) -> frozenset[str]:
     """English and the text's own language; a language without a list gets English alone."""
     from stopwordsiso import stopwords
 
-    english = frozenset(word.replace("\u2019", "'") for word in stopwords("en"))
-    own = frozenset(unicodedata.normalize("NFKC", word) for word in stopwords(language)) if language != "en" else frozenset()
-    return (english - TOPIC_WORDS - SHORT_WORDS) | FILLERS | own
+    own = stopwords(language) if language not in {"", "en"} else ()
+    return ENGLISH | FILLERS | frozenset(unicodedata.normalize("NFKC", word) for word in own)
 
 
 def candidate_phrases(text: str, language: str, *, limit: int = 12) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sfumato.topics.refine import Cells
 
-Array = "NDArray[np.float64]"
 SPREAD = 0.02  # prior variance of a cell's own residual, per direction, before the data speak
 PENALTIES = (1e-1, 1.0, 1e1, 1e2, 1e3, 1e4)
 
@@ -27,8 +26,12 @@ def unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def moved(centres: NDArray[np.floating], basis: NDArray[np.floating], cells: Cells) -> NDArray[np.float64]:
-    """Unit centres (k, d) after one refinement; centres (k, d), basis (d, r) are those it was measured with."""
-    return unit_rows(centres.astype(np.float64) + shifts(centres @ basis, cells) @ basis.T)
+    """Unit centres (k, d) after one refinement; centres (k, d), basis (d, r) are those it was measured with.
+
+    What a centre has outside the subspace is dropped: it came from the wording of a phrase, not from the data.
+    """
+    places = centres.astype(np.float64) @ basis
+    return unit_rows((places + shifts(places, cells)) @ basis.T)
 
 
 def shifts(places: NDArray[np.floating], cells: Cells) -> NDArray[np.float64]:

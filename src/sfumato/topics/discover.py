@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfumato.privacy import mechanisms
-from sfumato.topics import assemble, consistency, counts, hierarchy, tree, vocabulary
-from sfumato.topics.seeds import Population, leaf_centroids
+from sfumato.model.guarantee import NANO
+from sfumato.topics import assemble, consistency, counts, hierarchy, leaves, merge, tree, vocabulary
+from sfumato.topics import seeds as seeding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,12 +74,22 @@ def discover(
     if not words.texts:
         return assemble.empty(whole)
     seeds = np.asarray(embed(words.texts), np.float32)
-    leaf_sigma = mechanisms.l2_of(l0=run.touched, linf=1) * math.sqrt(mechanisms.NANO / (2 * charges["leaf users"]))
-    centroids = leaf_centroids(
-        epoch, seeds, plan=plan, measurer=measurer, charges=charges,
-        size=Population(users=people.value, leaf_sigma=leaf_sigma),
-    )  # fmt: skip
+    centroids = _centroids(run, seeds, seeding.candidates(words.texts, seeds, embed), people)
     return assemble.tree_of(whole, _counted(run, centroids, seeds, words, facet_domains), centroids=centroids, seeds=seeds)
+
+
+def _centroids(
+    run: _Run, seeds: NDArray[np.float32], candidates: NDArray[np.float64], people: tree.Measured
+) -> NDArray[np.float32]:
+    """Leaf centroids: vote on candidate places, then merge and refine."""
+    places = seeding.vote(run.epoch, candidates, run.measurer, rho=run.charges["places"], l0=run.touched)
+    sigma = math.sqrt(run.touched * NANO / (2 * run.charges["leaf users"]))
+    count = run.plan.leaves or merge.leaf_count(
+        users=people.value, cells=len(places.weights), sigma=sigma, min_users=run.plan.min_users
+    )
+    basis = merge.subspace(candidates, rank=min(leaves.RANK, seeds.shape[1], len(candidates)))
+    target = leaves.Target(leaves=count, users=people.value)
+    return leaves.refined(run.epoch, places, basis, target=target, measurer=run.measurer, rho=run.charges["refine"])
 
 
 def _talks(run: _Run, people: tree.Measured) -> tree.Measured:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEWEST_LEAVES = 2
+INITS = 6
 
 
 def subspace(points: NDArray[np.floating], *, rank: int) -> NDArray[np.float64]:
@@ -30,11 +31,19 @@ def leaf_count(*, users: float, cells: int, sigma: float, min_users: int) -> int
     return max(FEWEST_LEAVES, min(round(1.1 * math.sqrt(max(users, 1.0))), int(visible), cells))
 
 
-def merged(centres: NDArray[np.float64], weights: NDArray[np.float64], *, leaves: int) -> NDArray[np.float64]:
-    """Weighted k-means of unit centres (k, d) down to at most `leaves` unit rows; deterministic."""
+def merged(
+    centres: NDArray[np.float64], weights: NDArray[np.float64], variances: NDArray[np.float64], *, leaves: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted k-means of unit centres (k, d) down to at most `leaves` unit rows, their weights and variances added up.
+
+    Deterministic. A centre that stands for nobody any more is left out.
+    """
     from sklearn.cluster import KMeans
 
     if len(centres) <= leaves:
-        return centres
-    model = KMeans(leaves, n_init=8, random_state=0).fit(centres, sample_weight=weights)
-    return unit_rows(model.cluster_centers_)
+        return centres, weights, variances
+    model = KMeans(leaves, n_init=INITS, random_state=0).fit(centres, sample_weight=weights)
+    total = np.bincount(model.labels_, weights=weights, minlength=leaves)
+    spread = np.bincount(model.labels_, weights=variances, minlength=leaves)
+    held = total > 0
+    return unit_rows(model.cluster_centers_)[held], total[held], spread[held]

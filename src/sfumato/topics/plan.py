@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 WEIGHTS = {
     "people": 1,
     "conversations": 1,
-    "vocabulary": 28,
-    "refine seeds": 27,
-    "refine leaves": 27,
+    "vocabulary": 25,
+    "places": 14,
+    "refine": 44,
     "leaf users": 7,
     "middle users": 1,
     "top users": 1,

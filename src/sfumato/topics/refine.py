@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from sfumato.privacy.measure import Measurer
 
 UNITY = 2**20  # fixed-point steps in norm 1
-COUNT_SHARE = 0.2  # of a lone row's squared norm
-RADIUS = 0.75  # residuals are clipped here; those of sentence vectors on 64 to 128 directions mostly lie below
+COUNT_SHARE = 0.1  # of a lone row's squared norm
+RADIUS = 0.5  # residuals are clipped here: most are longer, so their directions are what is averaged ...
+LENGTH = 0.65  # ... and this, a typical length of a sentence vector's residual on 128 directions, gives it back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def measure(epoch: BoundedEpoch, where: Frame, measurer: Measurer, *, name: str,
     noisy = measurer.sums(
         name, contributions(epoch, where), rho=rho, l2=UNITY, statistic="residuals to the nearest centre, norm 1 per unit"
     )
-    count_part, sum_part = np.sqrt(COUNT_SHARE) * UNITY, np.sqrt(1 - COUNT_SHARE) * UNITY / RADIUS
+    count_part, sum_part = np.sqrt(COUNT_SHARE) * UNITY, np.sqrt(1 - COUNT_SHARE) * UNITY / LENGTH
     return Cells(
         weights=noisy.values[:, 0] / count_part,
         sums=noisy.values[:, 1:] / sum_part,
