@@ -6,11 +6,11 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfumato.cli import discard, evaluate, keys, ledger, pipeline, policy, releases, serve, synth
+from sfumato.cli import bench, discard, evaluate, keys, ledger, pipeline, policy, releases, serve, synth
 from sfumato.errors import SfumatoError
 
 if TYPE_CHECKING:
@@ -24,10 +24,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"sfumato {installed('sfumato')}")
+        raise typer.Exit
+
+
 for command in (pipeline.run, pipeline.ingest, pipeline.extract, pipeline.release, releases.show, releases.export):
     app.command()(command)
 app.command()(serve.serve)
 app.command()(synth.synth)
+app.command()(bench.bench)
 for group in (policy.group, ledger.group, keys.group, discard.group, evaluate.group):
     app.add_typer(group)
 

@@ -87,9 +87,7 @@ def empty(whole: Whole) -> TopicTree:
     )  # fmt: skip
 
 
-def tree_of(
-    whole: Whole, counted: Counted, *, centroids: NDArray[np.float32], seeds: NDArray[np.float32]
-) -> TopicTree:
+def tree_of(whole: Whole, counted: Counted, *, centroids: NDArray[np.float32], seeds: NDArray[np.float32]) -> TopicTree:
     """The tree, top level first; centroids (leaves, d) and seeds (vocabulary, d) are released or public vectors."""
     places = layout.positions(centroids)
     ids = [_ids(LEVELS[level], counted.users.values[level]) for level in range(len(counted.of_leaf))]
@@ -130,7 +128,9 @@ def _labels(
     centre = np.zeros((len(sizes), centroids.shape[1]))
     np.add.at(centre, users, centroids * weight[:, None])
     within, noise = _held(counted, level, len(whole.words))
-    rows = naming.scores(unit_rows(centre) @ seeds.T.astype(np.float64), whole.word_users.astype(np.float64), within, noise)
+    rows = naming.scores(
+        unit_rows(centre) @ seeds.T.astype(np.float64), whole.word_users.astype(np.float64), within, noise
+    )
     order = np.argsort(-sizes, kind="stable")
     made = naming.labels(rows[order], whole.words)
     return [made[place] for place in np.argsort(order).tolist()]
@@ -149,9 +149,7 @@ def _held(counted: Counted, level: int, words: int) -> tuple[NDArray[np.float64]
     return np.where(known > 0, total, np.nan), counted.phrases.sigma * float(np.sqrt(max(known.max(), 1.0)))
 
 
-def _phrases(
-    whole: Whole, counted: Counted, level: int, index: int, chosen: Sequence[int]
-) -> tuple[PhraseUsers, ...]:
+def _phrases(whole: Whole, counted: Counted, level: int, index: int, chosen: Sequence[int]) -> tuple[PhraseUsers, ...]:
     """A topic's phrases; counts only for leaves, where they were measured."""
     users: dict[int, Measured] = {}
     if level == 0:

@@ -43,7 +43,9 @@ def shifts(places: NDArray[np.floating], cells: Cells) -> NDArray[np.float64]:
     return common + _wiener(means - common, noise)
 
 
-def _regression(places: NDArray[np.float64], means: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
+def _regression(
+    places: NDArray[np.float64], means: NDArray[np.float64], noise: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Ridge fit of the residuals on the places, the penalty chosen by weighted leave-one-out error."""
     precision = 1 / (noise + SPREAD / means.shape[1])
     root = np.sqrt(precision / precision.mean())[:, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,20 +63,32 @@ def discover(
     bins = counts.activity(epoch, measurer, rho=charges["people"])
     reach = counts.reach_of(bins.values, share=COVERED, most=plan.conversations_per_user)
     run = _Run(
-        epoch=epoch, plan=plan, measurer=measurer, charges=charges, touched=min(plan.topics_per_user, reach), reach=reach
+        epoch=epoch,
+        plan=plan,
+        measurer=measurer,
+        charges=charges,
+        touched=min(plan.topics_per_user, reach),
+        reach=reach,
     )
     people = tree.Measured(value=float(bins.values.sum()), sigma=bins.sigma * math.sqrt(bins.values.size))
     talks = _talks(run, people)
-    words = vocabulary.select(
-        epoch, measurer, limit=plan.phrases_per_user, rho=charges["vocabulary"], delta=plan.delta
-    )
+    words = vocabulary.select(epoch, measurer, limit=plan.phrases_per_user, rho=charges["vocabulary"], delta=plan.delta)
     facets = _overall_facets(run, facet_domains)
-    whole = assemble.Whole(users=people, conversations=talks, facets=facets, words=words.texts, word_users=words.users, word_sigma=words.sigma)
+    whole = assemble.Whole(
+        users=people,
+        conversations=talks,
+        facets=facets,
+        words=words.texts,
+        word_users=words.users,
+        word_sigma=words.sigma,
+    )
     if not words.texts:
         return assemble.empty(whole)
     seeds = np.asarray(embed(words.texts), np.float32)
     centroids = _centroids(run, seeds, seeding.candidates(words.texts, seeds, embed), people)
-    return assemble.tree_of(whole, _counted(run, centroids, seeds, words, facet_domains), centroids=centroids, seeds=seeds)
+    return assemble.tree_of(
+        whole, _counted(run, centroids, seeds, words, facet_domains), centroids=centroids, seeds=seeds
+    )
 
 
 def _centroids(
@@ -123,7 +136,7 @@ def _counted(
     """All of step 5 over the tree that the released centroids make."""
     groups = hierarchy.groupings(centroids)
     of_leaf = (np.arange(len(centroids)), *groups)
-    parents = [_parents(below, above) for below, above in zip(of_leaf, of_leaf[1:], strict=False)]
+    parents = [_parents(below, above) for below, above in pairwise(of_leaf)]
     leaf = tree.assign(run.epoch.vectors, centroids)
     users, talks = _levels(run, leaf, of_leaf, parents)
     return assemble.Counted(
@@ -132,7 +145,9 @@ def _counted(
         users=users,
         conversations=talks,
         phrases=_phrases(run, leaf, centroids @ seeds.T, words),
-        facets={facet: _facet_levels(run, leaf, of_leaf, parents, facet, len(domain)) for facet, domain in domains.items()},
+        facets={
+            facet: _facet_levels(run, leaf, of_leaf, parents, facet, len(domain)) for facet, domain in domains.items()
+        },
     )
 
 
@@ -157,7 +172,9 @@ def _levels(
         user_sigmas.append(noisy.sigma)
         if not single:
             name = f"{name} conversations"
-            value, sigma = counts.conversations(keys, size, run.measurer, name=name, rho=run.charges[name], reach=run.reach)
+            value, sigma = counts.conversations(
+                keys, size, run.measurer, name=name, rho=run.charges[name], reach=run.reach
+            )
             talks.append(value)
             talk_sigmas.append(sigma)
     fit = consistency.added_up if run.touched == 1 else consistency.enclosed

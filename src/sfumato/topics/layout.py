@@ -24,8 +24,9 @@ def positions(centroids: NDArray[np.floating]) -> NDArray[np.float64]:
         perplexity = min(PERPLEXITY, (count - 1) / 3)
         flat = TSNE(2, perplexity=perplexity, init=start, metric="cosine", random_state=0).fit_transform(centroids)
         flat = np.asarray(flat, np.float64)
-    flat = flat - flat.mean(axis=0)
-    return flat / max(float(np.abs(flat).max()), 1e-9)
+    flat -= flat.mean(axis=0)
+    flat /= max(float(np.abs(flat).max()), 1e-9)
+    return flat
 
 
 def _principal(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,18 +10,18 @@ import numpy as np
 
 from sfumato.model.guarantee import NANO
 from sfumato.topics import denoise, merge, refine
-from sfumato.topics.seeds import Places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sfumato.privacy.bounds import BoundedEpoch
     from sfumato.privacy.measure import Measurer
+    from sfumato.topics.seeds import Places
 
 RANK = 128
 FIRST_ROUND = 2.0  # cells in the first round, as a multiple of the leaves; it falls to 1 in the last
-FEWEST_ROUNDS, MOST_ROUNDS = 3, 6
-SIGNAL_PER_ROUND = 9.0  # users of a mean leaf, in units of one round's noise, that pay for a round of their own
+FEWEST_ROUNDS, MOST_ROUNDS = 2, 6
+SIGNAL_PER_ROUND = 18.0  # users of a mean leaf, in units of one round's noise, that pay for a round of their own
 LAST_ROUND = 1.5  # charge of the last round relative to the first
 EMPTY = 0.1  # of the mean weight: a cell below it is dropped
 

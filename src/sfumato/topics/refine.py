@@ -51,7 +51,11 @@ def frame(centres: NDArray[np.floating], basis: NDArray[np.floating]) -> Frame:
 def measure(epoch: BoundedEpoch, where: Frame, measurer: Measurer, *, name: str, rho: int) -> Cells:
     """Noisy weights and residual sums of all cells: one measurement of k * (r + 1) integers."""
     noisy = measurer.sums(
-        name, contributions(epoch, where), rho=rho, l2=UNITY, statistic="residuals to the nearest centre, norm 1 per unit"
+        name,
+        contributions(epoch, where),
+        rho=rho,
+        l2=UNITY,
+        statistic="residuals to the nearest centre, norm 1 per unit",
     )
     count_part, sum_part = np.sqrt(COUNT_SHARE) * UNITY, np.sqrt(1 - COUNT_SHARE) * UNITY / LENGTH
     return Cells(
@@ -66,7 +70,9 @@ def contributions(epoch: BoundedEpoch, where: Frame) -> NDArray[np.int64]:
     """Exact fixed-point sums over units, (k, r + 1): column 0 the count coordinate. One unit has norm <= UNITY."""
     total = np.zeros((len(where.centres), where.basis.shape[1] + 1), np.int64)
     anchors = (where.centres @ where.basis).astype(np.float64)
-    starts = np.flatnonzero(np.r_[True, epoch.unit_of[1:] != epoch.unit_of[:-1]]) if len(epoch) else np.zeros(0, np.int64)
+    starts = (
+        np.flatnonzero(np.r_[True, epoch.unit_of[1:] != epoch.unit_of[:-1]]) if len(epoch) else np.zeros(0, np.int64)
+    )
     for start, stop in _unit_chunks(starts, len(epoch)):
         cell, row = _row_vectors(epoch.vectors[start:stop], where, anchors)
         key, steps = _unit_steps(epoch.unit_of[start:stop], cell, row)

@@ -47,9 +47,7 @@ def candidates(
     return np.vstack([start, unit_rows(np.asarray(embed(pairs)))])
 
 
-def vote(
-    epoch: BoundedEpoch, places: NDArray[np.float64], measurer: Measurer, *, rho: int, l0: int
-) -> Places:
+def vote(epoch: BoundedEpoch, places: NDArray[np.float64], measurer: Measurer, *, rho: int, l0: int) -> Places:
     """Noisy users of each place, a unit counting in the `l0` places nearest most of its conversations."""
     nearest = grid.nearest(epoch.vectors, grid.quantise(places))
     keys = counts.kept_keys(epoch.unit_of, nearest.astype(np.int64), limit=l0)
@@ -57,7 +55,9 @@ def vote(
     clear = np.flatnonzero(noisy.values > CLEAR_OF_NOISE * noisy.sigma)
     if not len(clear):
         clear = np.asarray([int(noisy.values.argmax())])
-    return Places(vectors=places[clear], weights=np.maximum(noisy.values[clear], 1).astype(np.float64), sigma=noisy.sigma)
+    return Places(
+        vectors=places[clear], weights=np.maximum(noisy.values[clear], 1).astype(np.float64), sigma=noisy.sigma
+    )
 
 
 def _pairs(start: NDArray[np.float64], texts: Sequence[str]) -> list[str]:

@@ -1,0 +1,34 @@
+"""bench: rates and growth of the main job on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sfumato.cli import printing
+from sfumato.cli.options import Json
+
+
+def bench(
+    largest: Annotated[
+        int, typer.Option("--largest", min=4000, metavar="N", help="Records of the largest size.")
+    ] = 100_000,
+    json: Json = False,
+) -> None:
+    """Measure ingest and topics (without the vector model) at three sizes; `growth` 1 is linear."""
+    from sfumato import wiring
+    from sfumato.evaluate.bench import bench as measure
+
+    with wiring.noise() as noise, printing.progress("bench", total=4) as advance:
+        found = measure(largest=largest, noise=noise, advance=advance)
+    if json:
+        printing.result(found)
+        return
+    from rich.table import Table
+
+    table = Table("records", "seconds", "of it bounding", "leaves", "peak MB", box=None)
+    for row in found["topics"]:
+        table.add_row(*(str(row[name]) for name in ("records", "seconds", "bounding_seconds", "leaves", "peak_mb")))
+    printing.drawn(f"ingest and seal: {found['ingest_per_second']} short conversations a second", "topics:", table)
+    printing.drawn(f"time grows with records to the power {found['growth']}")

@@ -1,0 +1,39 @@
+"""The README's tour: every shell block runs, in order, on a fresh folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def tour() -> list[str]:
+    """The blocks marked `sh`."""
+    return re.findall(r"^```sh\n(.*?)^```$", README.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_every_block_of_the_tour_runs(tmp_path: Path) -> None:
+    blocks = tour()
+    assert len(blocks) >= 7
+    script = "set -euo pipefail\n" + "\n".join(blocks)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "XDG_CONFIG_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "export" / "topics.parquet").exists()
+    assert '"nmi":' in done.stdout

@@ -1,0 +1,72 @@
+"""The shape of the code: files say why they exist, the threat model names tests that exist, public names are pinned."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sfumato
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src" / "sfumato").rglob("*.py"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_file_begins_with_the_one_reason_it_exists_and_stays_readable(path: Path) -> None:
+    text = path.read_text()
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    first = docstring.partition("\n\n")[0]
+    assert first.endswith((".", ":"))
+    assert text.count("\n") <= 400
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_no_file_is_a_drawer_for_odds_and_ends(path: Path) -> None:
+    assert path.stem not in {"utils", "util", "helpers", "common", "misc", "base", "manager"}
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    named = set(re.findall(r"`(tests/[\w/.]+)`", (ROOT / "threat_model.md").read_text()))
+    assert len(named) > 8
+    assert not {path for path in named if not (ROOT / path).exists()}
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(sfumato.__all__) == ["Gateway", "Policy", "__version__"]
+    assert sfumato.Gateway.__module__ == "sfumato.gateway"
+    assert sfumato.Policy.__module__ == "sfumato.policy.schema"
+    with pytest.raises(AttributeError):
+        sfumato.Nothing  # noqa: B018
+
+
+def test_importing_the_package_and_the_command_line_loads_nothing_heavy() -> None:
+    code = "import sfumato, sfumato.cli.app, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "opendp", "sklearn", "fastapi", "pyarrow", "transformers"} & set(loaded)
+
+
+def test_only_opendp_draws_what_is_published() -> None:
+    """No module that touches private statistics can reach a generator of its own."""
+    forbidden = re.compile(r"np\.random|numpy\.random|\brandom\.(random|gauss|normal|Random)|default_rng")
+    for package in ("privacy", "gate", "ingest", "vault", "extract", "embed"):
+        for path in (ROOT / "src" / "sfumato" / package).rglob("*.py"):
+            assert not forbidden.search(path.read_text()), name(path)
+
+
+def test_the_repository_speaks_of_itself_alone() -> None:
+    """No absolute path of a developer's machine stands in a tracked file."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    home = re.compile(r"(?<![\w.])/(?:home|Users|root)/\w")
+    for file in tracked:
+        path = ROOT / file
+        if path.suffix in {".py", ".md", ".toml", ".yaml", ".sh"} and path != Path(__file__):
+            assert not home.search(path.read_text()), file
