@@ -1,7 +1,7 @@
 """Adding one user, however adversarial, moves no statistic of topic discovery by more than its mechanism declares.
 
-The pipeline runs on D and on D plus one user against a noise source that records the exact statistics and answers, in the
-second run, with the very outputs of the first. All adaptive choices then agree, so every pair of statistics is
+The pipeline runs on D and on D plus one user against a noise source that records the exact statistics and answers, in
+the second run, with the very outputs of the first. All adaptive choices then agree, so every pair of statistics is
 neighbouring in the sense of the composition theorem, and can be compared in exact integers.
 """
 
@@ -115,7 +115,9 @@ def crowd(seed, size):
         vectors = homes[topics] + draw.normal(0, 0.15, (rows, DIMENSIONS))
         users.append(
             User(
-                phrases=tuple((WORDS[t], WORDS[(t + 1) % 8], *draw.choice(WORDS[8:], 1).tolist()) for t in topics.tolist()),
+                phrases=tuple(
+                    (WORDS[t], WORDS[(t + 1) % 8], *draw.choice(WORDS[8:], 1).tolist()) for t in topics.tolist()
+                ),
                 language=tuple(draw.integers(0, 3, rows).tolist()),
                 channel=tuple(draw.integers(0, 2, rows).tolist()),
                 vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
@@ -142,7 +144,8 @@ def adversaries(draw):
     shape = draw(st.sampled_from(sorted(ROWS)))
     everything = draw(st.booleans())
     phrases = [
-        WORDS if everything else tuple(draw(st.lists(st.sampled_from(WORDS), unique=True, max_size=8))) for _ in range(min(rows, 3))
+        WORDS if everything else tuple(draw(st.lists(st.sampled_from(WORDS), unique=True, max_size=8)))
+        for _ in range(min(rows, 3))
     ]
     random = np.random.default_rng(draw(st.integers(0, 2**16)))
     return User(
@@ -212,14 +215,12 @@ PLANS = (
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    adversary=adversaries(), seed=st.integers(0, 5), place=st.integers(0, 60), plan=st.sampled_from(PLANS)
-)
+@given(adversary=adversaries(), seed=st.integers(0, 5), place=st.integers(0, 60), plan=st.sampled_from(PLANS))
 @example(adversary=WORST, seed=0, place=0, plan=PLANS[0])
 @example(adversary=WORST, seed=0, place=60, plan=PLANS[2])
 @example(adversary=CONCENTRATED, seed=1, place=30, plan=PLANS[1])
 def test_no_user_moves_a_statistic_beyond_its_declared_bounds(adversary, seed, place, plan):
-    """Known keys: changed keys, largest change, Euclidean norm; unknown keys: the same; vectors: the exact integer norm."""
+    """Known keys: changed keys, largest change, Euclidean norm; unknown keys the same; vectors the exact norm."""
     assert excess(crowd(seed, 60), adversary, place=place, plan=plan) == []
 
 

@@ -26,15 +26,21 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
-        from importlib.metadata import version as installed
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
 
-        typer.echo(f"sfumato {installed('sfumato')}")
+        typer.echo(f"sfumato {version('sfumato')}")
         raise typer.Exit
+
+
+@app.callback()
+def _sfumato(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Keeps the options that belong to no command."""
 
 
 for command in (pipeline.run, pipeline.ingest, pipeline.extract, pipeline.release, releases.show, releases.export):

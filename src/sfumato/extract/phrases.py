@@ -13,35 +13,45 @@ LONGEST_WORD = 30
 
 # Chat openers and request verbs say that somebody asks, not what about.
 FILLERS = frozenset(
-    "actually assistant awesome aware basically check cool curious dear explain figure find forgot gimme give going gonna "
-    "gotta guys happen happening heard help hey hi hello idea kinda know let let's lol look looking lot make "
-    "maybe need nice please pls possible really remember say show somebody sorry stuff super sure "
-    "talk tell thank thanks thing things trying understand use using wanna want way wondering yeah yep yo yup".split()
+    (  # noqa: SIM905 - a word list reads better as running text
+        "actually assistant aware awesome basically check cool curious dear explain figure find forgot gimme give "
+        "going gonna gotta guys happen happening heard hello help hey hi idea kinda know let let's lol look "
+        "looking lot make maybe need nice please pls possible really remember say show somebody sorry stuff super "
+        "sure talk tell thank thanks thing things trying understand use using wanna want way wondering yeah yep yo "
+        "yup"
+    ).split()
 )
 
 # The English list of `stopwordsiso` was made for web search and holds some hundreds of words that name topics (bill,
 # computer, order, system), so English has its own: words of grammar, and nothing else.
 ENGLISH = frozenset(
-    "a about above after again against all almost along already also although always am among an and another any anybody "
-    "anyone anything anyway anywhere are aren around as at away be became because become been before behind being below "
-    "beside besides between beyond both but by came can cannot cant come could couldn did didn didnt do does doesn doesnt "
-    "doing don done dont down during each either else enough etc even ever every everyone everything everywhere except few "
-    "for from gave get gets getting given gives giving go goes gone got gotten had hadn has hasn have haven having he her "
-    "here hers herself him himself his how however i if im in inside into is isn isnt it its itself ive just keep kept least "
-    "less let like made many may me might mine more most much must my myself near neither never no nobody none nor not "
-    "nothing now nowhere of off often oh ok okay on once one ones only onto or other others otherwise ought our ours "
-    "ourselves out outside over own per perhaps put quite rather said same say says see seem seems seen several shall she "
-    "should shouldn since so some somehow someone something sometimes somewhere soon still such take taken takes taking than "
-    "that thats the their theirs them themselves then there therefore these they this those though through thus to together "
-    "too took toward towards tried try under unless until up upon us used uses very via was wasn wasnt way we well went were "
-    "weren what whatever whats when whenever where wherever whether which whichever while who whoever whole whom whos whose "
-    "why will with within without won wont would wouldn yes yet you youd youll your youre yours yourself yourselves youve".split()
+    (  # noqa: SIM905 - a word list reads better as running text
+        "a about above after again against all almost along already also although always am among an and another "
+        "any anybody anyone anything anyway anywhere are aren around as at away be became because become been "
+        "before behind being below beside besides between beyond both but by came can cannot cant come could "
+        "couldn did didn didnt do does doesn doesnt doing don done dont down during each either else enough etc "
+        "even ever every everyone everything everywhere except few for from gave get gets getting given gives "
+        "giving go goes gone got gotten had hadn has hasn have haven having he her here hers herself him himself "
+        "his how however i if im in inside into is isn isnt it its itself ive just keep kept least less let like "
+        "made many may me might mine more most much must my myself near neither never no nobody none nor not "
+        "nothing now nowhere of off often oh ok okay on once one ones only onto or other others otherwise ought "
+        "our ours ourselves out outside over own per perhaps put quite rather said same say says see seem seems "
+        "seen several shall she should shouldn since so some somehow someone something sometimes somewhere soon "
+        "still such take taken takes taking than that thats the their theirs them themselves then there therefore "
+        "these they this those though through thus to together too took toward towards tried try under unless "
+        "until up upon us used uses very via was wasn wasnt way we well went were weren what whatever whats when "
+        "whenever where wherever whether which whichever while who whoever whole whom whos whose why will with "
+        "within without won wont would wouldn yes yet you youd youll your youre yours yourself yourselves youve"
+    ).split()
 )
-SHORT_WORDS = frozenset({"ai", "c#", "f#", "id", "it's", "pc", "qa", "tv", "uk", "ui", "ux", "vr"})
+SHORT_WORDS = frozenset({"ai", "c#", "f#", "id", "pc", "qa", "tv", "uk", "ui", "ux", "vr"})
 
 PARTICLES = frozenset("的了吗呢吧啊我你您他她它们是在和与这那")
 _SUFFIXES = frozenset({"d", "ll", "m", "re", "s", "t", "ve"})
-_DENSE = "\u0e00-\u0e7f\u0e80-\u0eff\u1780-\u17ff\u1000-\u109f\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u1100-\u11ff\uac00-\ud7af"
+_DENSE = (  # scripts written without spaces (Thai, Lao, Khmer, Burmese, Kana, Han), and Hangul for its particles
+    "\u0e00-\u0e7f\u0e80-\u0eff\u1780-\u17ff\u1000-\u109f\u3040-\u309f"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u1100-\u11ff\uac00-\ud7af"
+)
 _LAST_MARK = 0x11FFF  # combining marks of living scripts end here
 
 

@@ -5,10 +5,12 @@ A policy holds the parameters of one fixed pipeline, not logic: so it can be exp
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Positive = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
@@ -16,6 +18,9 @@ Delta = Annotated[float, Field(ge=1e-8, le=1e-3, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[hd]$")]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Stated = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+DomainValue = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 COMPUTED = ("language", "turns", "length", "hour")
@@ -62,7 +67,7 @@ class Yearly(Section):
 class GuaranteeSection(Section):
     """Which guarantee, and how much of it."""
 
-    mode: Literal["formal", "guarded"] = "formal"
+    mode: Literal["formal"] = "formal"
     budget: Budget
     yearly: Yearly
 
@@ -116,13 +121,15 @@ class FacetSection(Section):
 
     name: Name
     kind: Literal["computed", "category"] = "computed"
-    domain: Literal["iso639"] | tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...] | None = None
+    domain: Literal["iso639"] | Annotated[tuple[DomainValue, ...], Field(min_length=1, max_length=1000)] | None = None
     attribute: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _closed(self) -> Self:
         if self.is_computed and self.name not in COMPUTED:
             raise ValueError(f"nothing computes it: computed facets are {', '.join(COMPUTED)}")
+        if self.is_computed and (self.attribute is not None or self.domain not in {None, *self._own_domain()}):
+            raise ValueError("what is computed reads no attribute and has a domain of its own; leave them out")
         if not self.is_computed and not isinstance(self.domain, tuple):
             raise ValueError("a category needs a closed domain, such as [free, pro, team]")
         if isinstance(self.domain, tuple) and len(set(self.domain)) != len(self.domain):
@@ -130,6 +137,9 @@ class FacetSection(Section):
         if isinstance(self.domain, tuple) and "unknown" in self.domain:
             raise ValueError("the domain always has `unknown`; leave it out")
         return self
+
+    def _own_domain(self) -> tuple[str, ...]:
+        return ("iso639",) if self.name == "language" else ()
 
     @property
     def is_computed(self) -> bool:
@@ -177,6 +187,24 @@ class Access(Section):
     admin: tuple[Operation, ...] = ()
 
 
+def _day(value: object) -> object:
+    """A day as YAML or JSON may give it; whatever else goes on to strict validation."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        return date.fromisoformat(value)
+    if type(value) is not date:
+        raise ValueError("write the day as YYYY-MM-DD")
+    return value
+
+
+class Override(Section):
+    """Leave for one field to be looser than what the policy extends. Who gave it, why, and the last day it holds."""
+
+    field: Stated
+    reason: Stated
+    approved_by: Stated
+    expires: Annotated[date, BeforeValidator(_day)]
+
+
 class Policy(Section):
     """One deployment's policy, resolved."""
 
@@ -197,6 +225,7 @@ class Policy(Section):
     auditor: Auditor = Auditor()
     retention: Retention = Retention()
     access: Access = Access()
+    override: Annotated[tuple[Override, ...], Field(max_length=50)] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

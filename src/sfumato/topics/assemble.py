@@ -101,9 +101,13 @@ def tree_of(whole: Whole, counted: Counted, *, centroids: NDArray[np.float32], s
             topics.append(
                 TopicNode(
                     id=ids[level][index], parent=parent, level=level, name=named[index].name,
-                    description=named[index].description, phrases=_phrases(whole, counted, level, index, named[index].phrases),
+                    description=named[index].description,
+                    phrases=_phrases(whole, counted, level, index, named[index].phrases),
                     users=counted.users.at(level, index), conversations=counted.conversations.at(level, index),
-                    facets={facet: _row(counted.facets[facet], level, index, len(whole.facets[facet])) for facet in whole.facets},
+                    facets={
+                        facet: _row(counted.facets[facet], level, index, len(overall))
+                        for facet, overall in whole.facets.items()
+                    },
                     x=x, y=y,
                 )
             )  # fmt: skip

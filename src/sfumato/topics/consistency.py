@@ -44,7 +44,7 @@ def added_up(
 def enclosed(
     values: Levels, sigmas: Sequence[float], parents: Sequence[NDArray[np.int64]]
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    """Distinct units that may stand in several topics: a parent holds no fewer than its largest child, no more than all.
+    """Distinct units that may stand in several topics: a parent holds at least its largest child, at most all.
 
     Only pairs that contradict this are moved, to their weighted mean.
     """

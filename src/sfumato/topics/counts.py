@@ -1,4 +1,4 @@
-"""Step 5: users, conversations, phrases and facets of every topic, each unit's contribution bounded before it is counted."""
+"""Step 5: users, conversations, phrases and facets of topics, each unit's contribution bounded first."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def users(keys: Keys, size: int, measurer: Measurer, *, name: str, rho: int, l0:
 def conversations(
     keys: Keys, size: int, measurer: Measurer, *, name: str, rho: int, reach: int
 ) -> tuple[NDArray[np.float64], float]:
-    """Noisy conversations per key and their noise scale; a unit's counts are scaled to Euclidean norm `reach` at most."""
+    """Noisy conversations per key and their noise scale; a unit's counts have Euclidean norm `reach` at most."""
     values = np.zeros(size, np.int64)
     np.add.at(values, keys.key, bounded_rows(keys, reach=reach))
     noisy = measurer.sums(name, values, rho=rho, l2=reach * STEPS, statistic="conversations per key, fixed point")
@@ -67,7 +67,7 @@ def bounded_rows(keys: Keys, *, reach: int) -> NDArray[np.int64]:
     first = np.flatnonzero(np.r_[True, np.diff(keys.unit) != 0])
     owner = np.cumsum(np.r_[False, np.diff(keys.unit) != 0])
     norm = np.sqrt(np.add.reduceat(keys.rows * keys.rows, first).astype(np.float64))
-    steps = np.trunc(keys.rows * np.minimum(1.0, reach / norm)[owner] * STEPS).astype(np.int64)
+    steps: NDArray[np.int64] = np.trunc(keys.rows * np.minimum(1.0, reach / norm)[owner] * STEPS).astype(np.int64)
     over = np.add.reduceat(steps * steps, first) > (reach * STEPS) ** 2
     steps[over[owner]] = 0
     return steps

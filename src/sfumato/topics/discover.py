@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEVEL_NAMES = ("leaf", "middle", "top")
 LEVEL_REACH = (20, 3, 2)  # topics of one unit that count at a level: users fan out less near the root
+PHRASES_BEYOND = 3  # phrases of a unit over its conversations: fewer phrases, less noise on each
 COVERED = 0.9  # share of units whose every conversation should count
 CANDIDATES = 12  # phrases counted within each leaf
 PHRASES_PER_UNIT = 2
@@ -72,7 +73,13 @@ def discover(
     )
     people = tree.Measured(value=float(bins.values.sum()), sigma=bins.sigma * math.sqrt(bins.values.size))
     talks = _talks(run, people)
-    words = vocabulary.select(epoch, measurer, limit=plan.phrases_per_user, rho=charges["vocabulary"], delta=plan.delta)
+    words = vocabulary.select(
+        epoch,
+        measurer,
+        limit=min(plan.phrases_per_user, PHRASES_BEYOND + reach),
+        rho=charges["vocabulary"],
+        delta=plan.delta,
+    )
     facets = _overall_facets(run, facet_domains)
     whole = assemble.Whole(
         users=people,
@@ -194,7 +201,7 @@ def _phrases(
     number[words.ids] = np.arange(len(words.ids))
     keys = counts.phrase_keys(run.epoch, leaf, slot, number, limit=PHRASES_PER_UNIT)
     rho = run.charges["topic phrases"]
-    noisy = counts.users(keys, slot.shape[0] * width, run.measurer, name="topic phrases", rho=rho, l0=PHRASES_PER_UNIT)
+    noisy = counts.users(keys, candidates.size, run.measurer, name="topic phrases", rho=rho, l0=PHRASES_PER_UNIT)
     return assemble.Within(candidates=candidates, users=noisy.values.reshape(candidates.shape), sigma=noisy.sigma)
 
 

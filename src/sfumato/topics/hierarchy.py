@@ -16,7 +16,7 @@ FEWEST_TOP, MOST_TOP, LEAVES_PER_TOP = 4, 16, 14
 
 
 def level_sizes(leaves: int) -> tuple[int, ...]:
-    """Number of topics above the leaves, lowest level first; each level shrinks by the same ratio (Clio, appendix G.7)."""
+    """Topics in each level above the leaves, lowest first; levels shrink by one ratio (Clio, appendix G.7)."""
     if leaves < TWO_LEVELS:
         return ()
     top = min(MOST_TOP, max(FEWEST_TOP, round(leaves / LEAVES_PER_TOP)))

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 RANK = 128
 FIRST_ROUND = 2.0  # cells in the first round, as a multiple of the leaves; it falls to 1 in the last
-FEWEST_ROUNDS, MOST_ROUNDS = 2, 6
+FEWEST_ROUNDS, MOST_ROUNDS = 2, 5
 SIGNAL_PER_ROUND = 18.0  # users of a mean leaf, in units of one round's noise, that pay for a round of their own
 LAST_ROUND = 1.5  # charge of the last round relative to the first
-EMPTY = 0.1  # of the mean weight: a cell below it is dropped
+EMPTY = 0.2  # of the mean weight: a cell below it is dropped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Target:
 
 
 def rounds(target: Target, *, rho: int) -> int:
-    """How many rounds the budget carries: each splits it further, and each pays off only where cells clear its noise."""
+    """How many rounds the budget carries: each splits it, and pays off only where cells clear its noise."""
     noise = refine.RADIUS / math.sqrt(2 * rho / NANO)
     return max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(target.users / target.leaves / noise / SIGNAL_PER_ROUND)))
 
@@ -49,22 +49,26 @@ def refined(
     measurer: Measurer,
     rho: int,
 ) -> NDArray[np.float32]:
-    """Leaf centroids (at most target.leaves, d), unit rows; basis: public directions (d, r)."""
+    """Leaf centroids (at most target.leaves, d), unit rows; basis: public directions (d, r).
+
+    What a place has outside the subspace is dropped: it came from the wording of a phrase, not from the data.
+    """
     count = rounds(target, rho=rho)
     steps = np.linspace(0, 1, count)
     shares = 1 + (LAST_ROUND - 1) * steps
     shares = shares / shares.sum()
-    vectors, weights, spread = places.vectors, places.weights, np.full(len(places.weights), places.sigma**2)
+    vectors, weights = denoise.unit_rows(places.vectors @ basis), places.weights
+    spread = np.full(len(weights), places.sigma**2)
     for step in range(count):
         size = max(1, round(target.leaves * FIRST_ROUND ** (1 - steps[step])))
         vectors, weights, spread = merge.merged(vectors, weights, spread, leaves=size)
         charge = int(rho * shares[step])
-        frame = refine.frame(vectors, basis)
+        frame = refine.frame(vectors @ basis.T, basis)
         cells = refine.measure(epoch, frame, measurer, name=f"refine {step + 1}", rho=charge)
-        vectors = denoise.moved(vectors, basis, cells)
+        vectors = denoise.moved(vectors, cells)
         trust = spread / (spread + cells.weight_sigma**2)
         weights = weights + trust * (cells.weights - weights)
         spread = trust * cells.weight_sigma**2
         stay = weights >= EMPTY * max(float(weights.mean()), 0.0)
         vectors, weights, spread = vectors[stay], np.maximum(weights[stay], 1.0), spread[stay]
-    return vectors.astype(np.float32)
+    return (vectors @ basis.T).astype(np.float32)

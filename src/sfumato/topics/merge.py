@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEWEST_LEAVES = 2
-INITS = 6
+INITS = 3
 
 
 def subspace(points: NDArray[np.floating], *, rank: int) -> NDArray[np.float64]:
     """Orthonormal directions (d, at most rank) that carry most of the points' spread, their mean among them."""
     wide = points.astype(np.float64)
     mean = wide.mean(axis=0)
-    _, _, axes = np.linalg.svd(wide - mean, full_matrices=False)
-    basis, _ = np.linalg.qr(np.vstack([mean, axes[: rank - 1]]).T)
+    _, axes = np.linalg.eigh((wide - mean).T @ (wide - mean))
+    basis, _ = np.linalg.qr(np.column_stack([mean, axes[:, :-rank:-1]]))
     return basis
 
 
 def leaf_count(*, users: float, cells: int, sigma: float, min_users: int) -> int:
-    """How many leaves a population carries: about the root of the users, no more than noise and threshold leave visible."""
+    """About the root of the users, no more than noise and threshold leave visible, nor than there are cells."""
     visible = users / (1.5 * max(min_users, 3 * sigma, 1.0))
     return max(FEWEST_LEAVES, min(round(1.2 * math.sqrt(max(users, 1.0))), int(visible), cells))
 
@@ -34,16 +34,18 @@ def leaf_count(*, users: float, cells: int, sigma: float, min_users: int) -> int
 def merged(
     centres: NDArray[np.float64], weights: NDArray[np.float64], variances: NDArray[np.float64], *, leaves: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted k-means of unit centres (k, d) down to at most `leaves` unit rows, their weights and variances added up.
+    """Weighted k-means of unit rows (k, r) down to at most `leaves` unit rows, their weights and variances added up.
 
     Deterministic. A centre that stands for nobody any more is left out.
     """
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     if len(centres) <= leaves:
         return centres, weights, variances
-    model = KMeans(leaves, n_init=INITS, random_state=0).fit(centres, sample_weight=weights)
+    with threadpool_limits(1):  # its many small products lose tenfold to threads that wait for a busy core
+        model = KMeans(leaves, n_init=INITS, random_state=0).fit(centres, sample_weight=weights)
     total = np.bincount(model.labels_, weights=weights, minlength=leaves)
     spread = np.bincount(model.labels_, weights=variances, minlength=leaves)
     held = total > 0
-    return unit_rows(model.cluster_centers_)[held], total[held], spread[held]
+    return unit_rows(model.cluster_centers_)[held], np.asarray(total[held]), np.asarray(spread[held])

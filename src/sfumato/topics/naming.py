@@ -44,9 +44,9 @@ def scores(
 ) -> NDArray[np.float64]:
     """How well each phrase names each topic: (topics, vocabulary).
 
-    likeness: cosines of topics and phrases. phrase_users: noisy users of each phrase. within: noisy users of the phrase in
-    the topic, nan where not measured, with standard deviation `noise`. The expected count (the phrase's users, shared out
-    over topics by likeness) is the prior of the measured one.
+    likeness: cosines of topics and phrases. phrase_users: noisy users of each phrase. within: noisy users of the phrase
+    in the topic, nan where not measured, of standard deviation `noise`; its prior is the expected count, which shares
+    out the phrase's users over topics by likeness.
     """
     odds = np.exp(SHARPNESS * (likeness - likeness.max(axis=0, keepdims=True)))
     share = odds / odds.sum(axis=0, keepdims=True)

@@ -7,6 +7,7 @@ subspace; the whole of it, over all cells, is scaled to norm 1 at most and round
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,7 @@ LENGTH = 0.65  # ... and this, a typical length of a sentence vector's residual 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
-    """Noisy weight of each cell (k,) in units, and mean residual sums (k, r) on the subspace, with their noise scales."""
+    """Noisy weight of each cell (k,) in units, residual sums (k, r) on the subspace, and their noise scales."""
 
     weights: NDArray[np.float64]
     sums: NDArray[np.float64]
@@ -77,8 +78,9 @@ def contributions(epoch: BoundedEpoch, where: Frame) -> NDArray[np.int64]:
         cell, row = _row_vectors(epoch.vectors[start:stop], where, anchors)
         key, steps = _unit_steps(epoch.unit_of[start:stop], cell, row)
         order = np.argsort(key, kind="stable")
-        heads = np.flatnonzero(np.r_[True, np.diff(key[order]) != 0])
-        total[key[order][heads]] += np.add.reduceat(steps[order], heads, axis=0)
+        ordered = key[order]
+        heads = np.flatnonzero(np.r_[True, np.diff(ordered) != 0])
+        total[ordered[heads]] += np.add.reduceat(steps[order], heads, axis=0)
     return total
 
 
@@ -86,10 +88,10 @@ def _unit_chunks(starts: NDArray[np.int64], rows: int) -> list[tuple[int, int]]:
     """Row ranges of bounded size that cut no unit in two."""
     edges = [0]
     for wanted in range(grid.CHUNK, rows, grid.CHUNK):
-        edge = int(starts[min(np.searchsorted(starts, wanted), len(starts) - 1)])
+        edge = int(starts[min(int(np.searchsorted(starts, wanted)), len(starts) - 1)])
         if edge > edges[-1]:
             edges.append(edge)
-    return [(a, b) for a, b in zip(edges, [*edges[1:], rows], strict=True) if b > a]
+    return [(a, b) for a, b in pairwise([*edges, rows]) if b > a]
 
 
 def _row_vectors(

@@ -1,4 +1,4 @@
-"""Step 2: places where topics may lie, made of released phrases alone, and one noisy vote on which of them are inhabited."""
+"""Step 2: places where topics may lie, from released phrases alone, and a noisy vote on which are inhabited."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sfumato.privacy.measure import Measurer
 
 MOST_PHRASES = 2_000  # the phrases of most users; beyond that they only cost time
-MOST_PAIRS = 5_000
-NEIGHBOURS = 20
+MOST_PAIRS = 8_000
+NEIGHBOURS = 30
 CLEAR_OF_NOISE = 2.5  # standard deviations that a place's votes must reach to count as inhabited
 
 
@@ -36,7 +36,7 @@ class Places:
 def candidates(
     texts: Sequence[str], seeds: NDArray[np.float32], embed: Callable[[Sequence[str]], NDArray[np.float32]]
 ) -> NDArray[np.float64]:
-    """Vectors of the released phrases, and of each joined with those nearest to it: "card" and "limit" make "card limit".
+    """Vectors of the released phrases, and of each joined with those nearest to it ("card" and "limit": "card limit").
 
     A pair is post-processing: it need never occur in the data.
     """

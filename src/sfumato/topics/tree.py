@@ -1,17 +1,16 @@
-"""PUBLIC. What discovery returns: topics, phrases, noisy numbers with their noise, positions. All of it may be published."""
+"""PUBLIC. What discovery returns: topics, phrases, noisy numbers and positions. All of it may be published."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sfumato.topics import grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -33,7 +32,7 @@ class PhraseUsers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicNode:
-    """One topic; level 0 is a leaf, `parent` is None at the top. facets: per facet, one number for each domain value."""
+    """One topic; level 0 is a leaf, `parent` is None at the top. facets: one number per domain value."""
 
     id: str
     parent: str | None

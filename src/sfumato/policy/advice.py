@@ -1,0 +1,113 @@
+"""One line for what a schema refuses: which field, where it stands, and what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from sfumato.errors import PolicyError
+from sfumato.policy.source import shown
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from sfumato.policy.source import Document, Field
+
+# What the design knows and this version does not do. It is refused by name: to ignore it would be to promise it.
+LATER_FIELDS = {
+    "queries": "asking live queries",
+    "models": "a model for extraction or naming",
+    "taxonomy": "a declared taxonomy",
+    "screen": "a screener",
+    "signature": "a signature inside the policy",
+    "extraction.model": "extraction by a model",
+    "extraction.base_url": "extraction by a model",
+    "extraction.batch": "extraction by a model",
+    "naming.provider": "naming by a model",
+    "naming.model": "naming by a model",
+    "auditor.rubric": "an audit rubric",
+    "auditor.minimum": "an audit rubric",
+    "auditor.model": "an auditor that is a model",
+    "facets.range": "a scale facet",
+    "facets.ask": "a facet answered by a model",
+    "topics.taxonomy": "a declared taxonomy",
+}
+LATER_VALUES = {
+    ("guarantee.mode", "guarded"): "guarded mode",
+    ("extraction.provider", "anthropic"): "extraction by a model",
+    ("naming.evidence", "private_summaries"): "naming from private summaries (guarded mode)",
+    ("auditor.provider", "anthropic"): "an auditor that is a model",
+    ("facets.kind", "scale"): "a scale facet",
+    ("facets.kind", "text"): "a free-text facet",
+}
+
+
+def refusal(invalid: ValidationError, document: Document, tree: object, schema: type[BaseModel]) -> PolicyError:
+    """The first problem of a validation as one line. `tree` is what was validated; places are `document`'s."""
+    problems = invalid.errors(include_url=False, include_context=False, include_input=False)
+    first = problems[0]
+    field = _field(first["loc"], tree)
+    dotted = ".".join(shown(part) for part in field) or "policy"
+    advice = _later(field, first["type"], tree) or _advice(first["type"], first["msg"], field, schema)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return PolicyError(f"{document.at(field)}: {dotted}: {shown(advice, 300)}{more}")
+
+
+def _field(loc: Field, tree: object) -> Field:
+    """Where in the document a problem is: pydantic's path without the branches of unions that stand in it."""
+    field: list[str | int] = []
+    for place, part in enumerate(loc):
+        is_key = isinstance(tree, dict) and (part in tree or place == len(loc) - 1)
+        if is_key or (isinstance(tree, tuple) and isinstance(part, int)):
+            field.append(part)
+            tree = _value(tree, (part,))
+    return tuple(field)
+
+
+def _later(field: Field, kind: str, tree: object) -> str | None:
+    """What to say of a field or value that a later version may know."""
+    name = ".".join(part for part in field if isinstance(part, str))
+    value = _value(tree, field)
+    what = LATER_FIELDS.get(name) if kind == "extra_forbidden" else None
+    if kind == "literal_error" and isinstance(value, str):
+        what = LATER_VALUES.get((name, value))
+    return f"{what} is not in this version" if what else None
+
+
+def _value(tree: object, field: Field) -> object:
+    for part in field:
+        if isinstance(tree, dict):
+            tree = tree.get(part)
+        elif isinstance(tree, tuple) and isinstance(part, int) and part < len(tree):
+            tree = tree[part]
+        else:
+            return None
+    return tree
+
+
+def _advice(kind: str, message: str, field: Field, schema: type[BaseModel]) -> str:
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(field[-1]), _known(field[:-1], schema), n=1)
+        return "no such field" + (f"; did you mean {near[0]}?" if near else "")
+    if kind == "missing":
+        return "missing; it has no default and must be stated"
+    return message.removeprefix("Value error, ")
+
+
+def _known(field: Field, schema: type[BaseModel]) -> list[str]:
+    """Names that the schema knows at this place."""
+    model: Any = schema
+    for part in field:
+        if isinstance(part, int):
+            continue
+        if part not in model.model_fields:
+            return []
+        annotation = model.model_fields[part].annotation
+        inner = [annotation, *getattr(annotation, "__args__", ())]
+        models = [item for item in inner if isinstance(item, type) and issubclass(item, BaseModel)]
+        if len(models) != 1:
+            return []
+        model = models[0]
+    return [*model.model_fields, *(["extends"] if model is schema else [])]

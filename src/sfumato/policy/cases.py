@@ -1,0 +1,188 @@
+"""`*.cases.yaml`: facts and the decision a policy must take on them, read strictly and run against the policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from sfumato.errors import PolicyError
+from sfumato.policy import decide, source
+from sfumato.policy.advice import refusal
+from sfumato.policy.directions import hours
+from sfumato.policy.load import CASES, builtin_names, builtin_path
+from sfumato.policy.schema import Duration, Section, Stated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from sfumato.policy.decide import Decision
+    from sfumato.policy.schema import Policy
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class TopicFacts(Section):
+    """A topic stands at the gate with these noisy numbers."""
+
+    at: Literal["release_topic"]
+    users: Number
+    conversations: Number
+
+
+class CellFacts(Section):
+    """A facet's value stands at the gate with this noisy number, and this standard deviation of its noise."""
+
+    at: Literal["release_cell"]
+    users: Number
+    sigma: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+
+class ModeFacts(Section):
+    """A release stands at the gate with this mode of guarantee."""
+
+    at: Literal["release_mode"]
+    mode: str
+
+
+class AccessFacts(Section):
+    """Somebody asks over the network."""
+
+    at: Literal["access"]
+    role: str
+    operation: str
+
+
+class ExtractionFacts(Section):
+    """A provider is about to read conversations."""
+
+    at: Literal["extraction"]
+    provider: str
+
+
+class RecordFacts(Section):
+    """A record comes in."""
+
+    at: Literal["ingest_record"]
+    user_id: bool
+
+
+class AttributeFacts(Section):
+    """A record brings an attribute."""
+
+    at: Literal["ingest_attribute"]
+    attribute: str
+
+
+class RetentionFacts(Section):
+    """Sealed data has this age. used: raw text was extracted, or extracts were released."""
+
+    at: Literal["retention"]
+    data: Literal["raw", "derived"]
+    age: Duration
+    used: bool = False
+
+
+Facts = Annotated[
+    TopicFacts | CellFacts | ModeFacts | AccessFacts | ExtractionFacts | RecordFacts | AttributeFacts | RetentionFacts,
+    Field(discriminator="at"),
+]
+
+
+class Expected(Section):
+    """What the policy must decide, and by which of its fields."""
+
+    decision: Literal["allow", "deny"]
+    rule: str
+
+
+class Case(Section):
+    """One line of a policy's own test."""
+
+    name: Stated
+    given: Facts
+    expect: Expected
+
+
+class _File(Section):
+    cases: Annotated[tuple[Case, ...], Field(max_length=500)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a case."""
+
+    case: Case
+    decision: Decision
+
+    @property
+    def passed(self) -> bool:
+        """The decision and the rule are the expected ones."""
+        expected = self.case.expect
+        return self.decision.allowed == (expected.decision == "allow") and self.decision.rule == expected.rule
+
+
+def read(path: Path) -> tuple[Case, ...]:
+    """The cases in a file: a list, or raises PolicyError with the place of what is wrong."""
+    document = source.read(path)
+    if not isinstance(document.tree, tuple) or not document.tree:
+        raise PolicyError(f"{document.source}: cases are a YAML list of name, given and expect")
+    places = {("cases", *field): place for field, place in document.places.items()}
+    whole = source.Document(source=document.source, tree={"cases": document.tree}, places=places)
+    try:
+        return _File.model_validate(whole.tree).cases
+    except ValidationError as invalid:
+        raise refusal(invalid, whole, whole.tree, _File) from None
+
+
+def run(policy: Policy, cases: Iterable[Case]) -> tuple[Outcome, ...]:
+    """Every case with the decision the policy takes."""
+    return tuple(Outcome(case=case, decision=decision(policy, case.given)) for case in cases)
+
+
+def decision(policy: Policy, facts: Facts) -> Decision:  # noqa: PLR0911 - one line for each kind of facts
+    """What the policy decides on these facts."""
+    match facts:
+        case TopicFacts(users=users, conversations=conversations):
+            return decide.release_topic(policy.thresholds, users=users, conversations=conversations)
+        case CellFacts(users=users, sigma=sigma):
+            return decide.release_cell(policy.thresholds, users=users, sigma=sigma)
+        case ModeFacts(mode=mode):
+            return decide.release_mode(policy.guarantee, mode=mode)
+        case AccessFacts(role=role, operation=operation):
+            return decide.access(policy.access, role=role, operation=operation)
+        case ExtractionFacts(provider=provider):
+            return decide.extraction(policy.extraction, provider=provider)
+        case RecordFacts(user_id=has_user):
+            return decide.ingest_record(policy, has_user=has_user)
+        case AttributeFacts(attribute=attribute):
+            return decide.ingest_attribute(policy, attribute=attribute)
+        case RetentionFacts(data=data, age=age, used=used):
+            return decide.keep(policy.retention, data=data, age=timedelta(hours=hours(age)), used=used)
+
+
+def found(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """(policy, its cases) for policy files, case files, and folders that hold them; without paths, the built-in ones.
+
+    Raises:
+        PolicyError: a policy has no cases beside it, or a path holds none.
+    """
+    asked = list(paths) or [builtin_path(name) for name in builtin_names()]
+    for path in asked:
+        files = sorted(path.glob(f"*{CASES}")) if path.is_dir() else [path]
+        if not files:
+            raise PolicyError(f"{path}: no *{CASES} here")
+        for file in files:
+            policy, cases = _pair(file)
+            if not cases.is_file():
+                raise PolicyError(f"{policy}: no cases beside it; write {cases.name}")
+            yield policy, cases
+
+
+def _pair(file: Path) -> tuple[Path, Path]:
+    if file.name.endswith(CASES):
+        return file.with_name(file.name.removesuffix(CASES) + ".yaml"), file
+    return file, file.with_name(file.stem + CASES)

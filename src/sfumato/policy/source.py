@@ -1,0 +1,150 @@
+"""YAML text to plain data that knows the line and column of every key, or one line that says where it is broken."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from sfumato.errors import PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+LARGEST_FILE = 262_144
+DEEPEST = 24
+MOST_VALUES = 10_000
+LONGEST_SHOWN = 120
+OPENS = frozenset({"MappingStartEvent", "SequenceStartEvent"})
+CLOSES = frozenset({"MappingEndEvent", "SequenceEndEvent"})
+
+Tree = dict[str, Any]  # what YAML gives before a schema has seen it
+Field = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """Plain data, where it came from, and the (line, column) of every key in it."""
+
+    source: str
+    tree: Any
+    places: Mapping[Field, tuple[int, int]]
+
+    def at(self, field: Field) -> str:
+        """`file:line:column` of a field, or of the nearest parent that stands in the file."""
+        for length in range(len(field), 0, -1):
+            if field[:length] in self.places:
+                line, column = self.places[field[:length]]
+                return f"{self.source}:{line}:{column}"
+        return self.source
+
+
+def read(path: Path) -> Document:
+    """The document in a file.
+
+    Raises:
+        PolicyError: it can't be read, is too large, not UTF-8, or not YAML that `document` takes.
+    """
+    source = shown(str(path), LARGEST_FILE)
+    try:
+        if not path.is_file():
+            raise PolicyError(f"{source}: can't read the policy (no such file); give its path")
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+    except OSError as problem:
+        why = problem.strerror or "not a file"
+        raise PolicyError(f"{source}: can't read the policy ({why}); give its path") from None
+    if len(raw) > LARGEST_FILE:
+        raise PolicyError(f"{source}: larger than {LARGEST_FILE // 1024} KiB; that is no policy")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise PolicyError(f"{source}: not UTF-8 text; save it as UTF-8") from None
+    return document(text, source=source)
+
+
+def document(text: str, *, source: str) -> Document:
+    """Plain data and the place of every key. Aliases are refused: a policy is to be read by people.
+
+    Raises:
+        PolicyError: not YAML, a key stands twice, an alias, or nested or long beyond what a policy can be.
+    """
+    try:
+        _survey(text, source)
+        reader = YAML(typ="safe", pure=True)
+        node = reader.compose(io.StringIO(text))
+        _readable(node, source)
+        tree = None if node is None else reader.constructor.construct_document(node)
+        places = dict(_places(node, ()))
+    except DuplicateKeyError as twice:
+        mark = twice.problem_mark
+        raise PolicyError(f"{source}:{mark.line + 1}:{mark.column + 1}: this key stands twice; keep one") from None
+    except MarkedYAMLError as broken:
+        mark = broken.problem_mark or broken.context_mark
+        where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise PolicyError(f"{source}{where}: not valid YAML ({shown(str(broken.problem or 'syntax error'))})") from None
+    except (YAMLError, ValueError, RecursionError, ArithmeticError, TypeError, AttributeError, LookupError):
+        raise PolicyError(f"{source}: not valid YAML") from None
+    return Document(source=source, tree=_tuples(tree), places=places)
+
+
+def shown(value: object, limit: int = LONGEST_SHOWN) -> str:
+    """A value from outside as it may stand in a one-line message."""
+    text = "".join(char if char.isprintable() else "?" for char in str(value))
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _survey(text: str, source: str) -> None:
+    """One pass over the events, so that nothing deep or long is ever built."""
+    depth = 0
+    for values, event in enumerate(YAML(typ="safe", pure=True).parse(io.StringIO(text))):
+        kind = type(event).__name__
+        if kind == "AliasEvent":
+            raise PolicyError(f"{source}: YAML aliases (*name) are not allowed; write the value out")
+        depth += (kind in OPENS) - (kind in CLOSES)
+        if depth > DEEPEST or values > MOST_VALUES:
+            raise PolicyError(f"{source}: nested deeper or longer than any policy; that is no policy")
+
+
+def _readable(node: object, source: str) -> None:
+    """A scalar that looks like a date or number and is none fails here, where its place is known."""
+    if isinstance(node, ScalarNode):
+        try:
+            YAML(typ="safe", pure=True).constructor.construct_document(node)
+        except (ValueError, ArithmeticError, TypeError, AttributeError, LookupError):
+            mark, kind = node.start_mark, str(node.tag).rpartition(":")[2]
+            place = f"{source}:{mark.line + 1}:{mark.column + 1}"
+            raise PolicyError(f"{place}: not a {shown(kind)} that exists; mend it") from None
+    elif isinstance(node, MappingNode):
+        for key, value in node.value:
+            _readable(key, source)
+            _readable(value, source)
+    elif isinstance(node, SequenceNode):
+        for value in node.value:
+            _readable(value, source)
+
+
+def _places(node: object, path: Field) -> Iterator[tuple[Field, tuple[int, int]]]:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            here = (*path, str(key.value))
+            yield here, (key.start_mark.line + 1, key.start_mark.column + 1)
+            yield from _places(value, here)
+    elif isinstance(node, SequenceNode):
+        for index, value in enumerate(node.value):
+            here = (*path, index)
+            yield here, (value.start_mark.line + 1, value.start_mark.column + 1)
+            yield from _places(value, here)
+
+
+def _tuples(value: Any) -> Any:  # noqa: ANN401 - any YAML value
+    """Lists as tuples, so that strict validation sees what was meant."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

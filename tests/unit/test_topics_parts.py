@@ -1,0 +1,118 @@
+"""The parts of topic discovery that touch released numbers only, and the bounds of a plan."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sfumato.topics import consistency, counts, denoise, grid, hierarchy, layout, naming
+from sfumato.topics.plan import TopicPlan
+from sfumato.topics.refine import Cells
+
+
+@pytest.mark.parametrize("facets", [(), ("language",), ("language", "week", "surface")])
+@pytest.mark.parametrize("cap", [1, 20])
+def test_a_plan_charges_no_more_than_it_has(facets, cap):
+    plan = TopicPlan(rho=12_345_678, delta=1_000, conversations_per_user=cap)
+    charges = plan.charges(facets)
+    assert sum(charges.values()) <= plan.rho
+    assert all(isinstance(charge, int) and charge > 0 for charge in charges.values())
+
+
+@pytest.mark.parametrize("bad", [{"rho": 0}, {"delta": 0}, {"phrases_per_user": 0}, {"leaves": 0}])
+def test_a_plan_that_bounds_nothing_is_refused(bad):
+    with pytest.raises(ValueError, match="at least 1"):
+        TopicPlan(**({"rho": 10**6, "delta": 10} | bad))
+
+
+def test_a_budget_too_small_to_split_is_refused():
+    with pytest.raises(ValueError, match="too small"):
+        TopicPlan(rho=5, delta=1).charges(())
+
+
+def test_least_squares_makes_children_add_up_and_lowers_the_error():
+    draw = np.random.default_rng(0)
+    truth = draw.integers(20, 400, 60).astype(float)
+    parents = [np.arange(60) // 6, np.arange(10) // 5]
+    levels = [truth, np.bincount(parents[0], truth), np.bincount(parents[1], np.bincount(parents[0], truth))]
+    before = after = 0.0
+    for _ in range(200):
+        noisy = [level + draw.normal(0, sigma, level.shape) for level, sigma in zip(levels, (20, 10, 5), strict=True)]
+        fitted, sigmas = consistency.added_up(noisy, (20, 10, 5), parents)
+        assert np.bincount(parents[0], fitted[0]) == pytest.approx(fitted[1])
+        assert np.bincount(parents[1], fitted[1]) == pytest.approx(fitted[2])
+        before += sum(((a - b) ** 2).sum() for a, b in zip(noisy, levels, strict=True))
+        after += sum(((a - b) ** 2).sum() for a, b in zip(fitted, levels, strict=True))
+    assert after < 0.95 * before
+    assert (sigmas[2] < 5).all()
+
+
+def test_distinct_users_of_a_parent_lie_between_its_largest_child_and_their_sum():
+    levels = [np.array([50.0, 10.0, 5.0, 7.0]), np.array([30.0, 40.0])]
+    fitted, _ = consistency.enclosed(levels, (3.0, 2.0), [np.array([0, 0, 1, 1])])
+    for parent, children in ((0, [0, 1]), (1, [2, 3])):
+        assert fitted[0][children].max() - 1e-9 <= fitted[1][parent] <= fitted[0][children].sum() + 1e-9
+
+
+def test_consistent_distinct_users_are_left_as_they_are():
+    levels = [np.array([50.0, 40.0]), np.array([70.0])]
+    fitted, _ = consistency.enclosed(levels, (3.0, 2.0), [np.array([0, 0])])
+    assert [part.tolist() for part in fitted] == [[50.0, 40.0], [70.0]]
+
+
+def test_the_grid_answers_zero_for_rows_that_are_not_unit_vectors():
+    rows = np.array([[np.inf, 0, 0], [np.nan, 0, 0], [60_000, 60_000, 0], [1, 0, 0]], np.float32)
+    assert grid.quantise(rows).tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 0], [grid.STEP, 0, 0]]
+
+
+def test_pure_noise_moves_places_little_and_a_clear_signal_moves_them_far():
+    draw = np.random.default_rng(1)
+    places = denoise.unit_rows(draw.normal(size=(80, 16)))
+    noise = draw.normal(0, 30, (80, 16))
+    shift = draw.normal(0, 0.2, (80, 16))
+
+    def cells(sums, sigma):
+        return Cells(weights=np.full(80, 100.0), sums=sums, weight_sigma=1.0, sum_sigma=sigma)
+
+    idle = denoise.shifts(places, cells(noise, 30.0))
+    told = denoise.shifts(places, cells(100 * shift + noise / 100, 0.3))
+    assert np.linalg.norm(idle) < 0.5 * np.linalg.norm(noise / 100)
+    assert np.linalg.norm(told - shift) < 0.1 * np.linalg.norm(shift)
+
+
+@pytest.mark.parametrize(("leaves", "levels"), [(1, 0), (7, 0), (8, 1), (30, 1), (31, 2), (200, 2)])
+def test_levels_grow_with_the_number_of_leaves_and_nest(leaves, levels):
+    points = np.random.default_rng(2).normal(size=(leaves, 8))
+    groups = hierarchy.groupings(points)
+    assert len(groups) == levels
+    if levels == 2:
+        assert all(len(np.unique(groups[1][groups[0] == g])) == 1 for g in np.unique(groups[0]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 40])
+def test_the_map_is_finite_bounded_and_the_same_twice(size):
+    points = np.random.default_rng(3).normal(size=(size, 8)).astype(np.float32)
+    first = layout.positions(points)
+    assert first.shape == (size, 2)
+    assert np.isfinite(first).all()
+    assert np.abs(first).max() <= 1
+    assert (first == layout.positions(points)).all()
+
+
+def test_names_stay_distinct_when_topics_share_their_best_phrases():
+    made = naming.labels(np.tile([3.0, 2.0, 1.0], (5, 1)), ("card", "cards", "limit"))
+    assert len({label.name for label in made}) == 5
+    assert made[0].name == "card · limit"
+
+
+def test_a_topic_without_phrases_is_still_named_and_described():
+    made = naming.labels(np.zeros((2, 0)), ())
+    assert [label.name for label in made] == ["unnamed", "unnamed (2)"]
+    assert "no released phrase" in made[0].description
+
+
+def test_reach_follows_the_noisy_bins_and_survives_negative_ones():
+    assert counts.reach_of(np.array([1000, 3, -2, 0, 1, 0, 0]), share=0.9, most=20) == 1
+    assert counts.reach_of(np.array([10, 10, 100, 200, 50, 0, 0]), share=0.9, most=20) == 12
+    assert counts.reach_of(np.array([-3, -1, -2, 0, -1, 0, 0]), share=0.9, most=20) == 1
+    assert counts.reach_of(np.array([0, 0, 0, 0, 0, 0, 9]), share=0.9, most=20) == 20
