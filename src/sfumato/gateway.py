@@ -7,7 +7,8 @@ import json
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
@@ -18,12 +19,12 @@ from sfumato.errors import InputError, KeyMissing, Refused
 from sfumato.extract.extractive import extract
 from sfumato.gate.card import card
 from sfumato.gate.door import Door, Header
-from sfumato.gate.thresholds import Thresholds
 from sfumato.ingest.jsonl import Limits, read
 from sfumato.ingest.pseudonym import Pseudonyms
 from sfumato.ingest.report import IngestReport
 from sfumato.model import document, signature
-from sfumato.model.epochs import span
+from sfumato.model.epochs import overlap, span
+from sfumato.policy import decide
 from sfumato.privacy.bounds import bound
 from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.measure import Measurer
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 EXTRACTION_BATCH = 4096
 PHRASES_OF_A_CONVERSATION = 12
+UNFINISHED = "unfinished-"
+PROVIDER = "extractive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +93,21 @@ class Gateway:
         self._ports = ports
         self._stack = ExitStack()
         self._plan = planning.release_plan(policy, dataset=scope.dataset, epoch=scope.epoch)
-        self._raw = layout.raw / scope.dataset / scope.epoch
-        self._derived = layout.derived / scope.dataset / scope.epoch
+        self._part = f"{scope.epoch}.{self._plan.extraction_digest[:12]}"  # extracts of other settings never mix
+        self._raw = layout.raw / scope.dataset / self._part
+        self._derived = layout.derived / scope.dataset / self._part
 
     def __enter__(self) -> Self:
         durable.directory(self._layout.data)
         self._stack.enter_context(_exclusive(self._layout.data / f".{self._scope.dataset}.{self.epoch}.lock"))
         self._ledger = Ledger(self._layout.ledger)
         self._stack.callback(self._ledger.close)
+        try:
+            self._check_history()
+            self._finish_discard()
+        except BaseException:
+            self._stack.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,34 +125,45 @@ class Gateway:
                 f"{self._scope.dataset} {self.epoch} is released already; new data belongs to another --epoch"
             )
         report = IngestReport()
-        key = self._ports.epoch_keys.create(self._scope.dataset, self.epoch, "raw")
+        key = self._ports.epoch_keys.create(self._scope.dataset, self._part, "raw")
+        unfinished = durable.directory(self._raw) / f"{UNFINISHED}{sha256(source.encode()).hexdigest()[:16]}"
+        durable.write(unfinished, [b""])
         with SegmentWriter(self._raw, key) as writer:
             for conversation in self._read(source, report, strict=strict):
                 writer.add(conversation)
                 advance(1)
+        durable.remove([unfinished], inside=self._raw)
         return report
 
     def waiting(self) -> bool:
         """Whether sealed conversations wait for extraction."""
         return bool(segment_paths(self._raw))
 
-    def extract(self, *, advance: Callable[[int], None]) -> str | None:
+    def extract(self, *, partial: bool = False, advance: Callable[[int], None]) -> str | None:
         """Extract every waiting segment, delete each one's ciphertext, destroy the raw key; returns the receipt's id.
 
         A segment is deleted only after its extracts are on disk; the key is destroyed only after the last segment.
+        An input that broke off is not gone on with unless `partial` says so: where it broke off may be one user's
+        doing, and would decide who else is counted.
 
         Raises:
+            InputError: an input broke off.
             VaultError: a segment was altered. KeyMissing: its key is gone.
         """
+        if not partial and list(self._raw.glob(f"{UNFINISHED}*")):
+            raise InputError("an input of this epoch broke off: ingest it again, whole, or extract with --partial")
         try:
-            key = self._ports.epoch_keys.open(self._scope.dataset, self.epoch, "raw")
+            key = self._ports.epoch_keys.open(self._scope.dataset, self._part, "raw")
         except KeyMissing:
             if self.waiting():
                 raise
-            return self._finish_discard()
+            return None
+        reader = decide.extraction(self.policy.extraction, provider=PROVIDER)
+        if not reader.allowed:
+            raise Refused(reader.reason)
         started = self._now()
         manifest = Manifest(self._raw)
-        derived = self._ports.epoch_keys.create(self._scope.dataset, self.epoch, "derived")
+        derived = self._ports.epoch_keys.create(self._scope.dataset, self._part, "derived")
         store = DerivedStore(self._derived, derived)
         with self._ports.embedder() as embedder:
             for path in segment_paths(self._raw):
@@ -178,7 +199,9 @@ class Gateway:
             BudgetExhausted: the ledger has not enough left; nothing was measured.
             NoiseFailure: the noise worker died.
         """
-        epoch = bound(self._batches(), conversations_per_unit=self._plan.topics.conversations_per_user)
+        names = [facet.name for facet in self._plan.facets]
+        limit = self._plan.topics.conversations_per_user
+        epoch = bound(self._batches(), conversations_per_unit=limit, facets=names)
         with self._ports.embedder() as embedder, self._ports.noise() as noise:
             reservation = self._ledger.reserve(self._plan.charge(created=self._now()), self._plan.caps)
             try:
@@ -197,6 +220,27 @@ class Gateway:
                 raise
         self._publish(canonical)
         return canonical
+
+    def _holds_raw_key(self) -> bool:
+        try:
+            self._ports.epoch_keys.open(self._scope.dataset, self._part, "raw")
+        except KeyMissing:
+            return False
+        return True
+
+    def _check_history(self) -> None:
+        """Refuse to go on where the ledger lost a release, or charged an epoch that shares days with this one.
+
+        Raises:
+            StorageError: the ledger does not account for a release. Refused: the epochs overlap.
+        """
+        made = [json.loads(path.read_bytes()) for path in self._layout.releases.glob("*.json")]
+        self._ledger.check_accounts_for((release["dataset"], release["epoch"]) for release in made)
+        for entry in self._ledger.entries():
+            if entry.dataset == self._scope.dataset and overlap(entry.epoch, self.epoch):
+                raise Refused(
+                    f"epoch {self.epoch} shares days with {entry.epoch}, which is charged already: one of them only"
+                )
 
     def _read(self, source: str, report: IngestReport, *, strict: bool) -> Iterator[Conversation]:
         """A record without a date is taken to lie in the epoch; one dated outside a named epoch is rejected."""
@@ -222,7 +266,7 @@ class Gateway:
         if self.waiting():
             raise InputError("sealed conversations still wait: run `sfumato extract` first")
         try:
-            key = self._ports.epoch_keys.open(self._scope.dataset, self.epoch, "derived")
+            key = self._ports.epoch_keys.open(self._scope.dataset, self._part, "derived")
         except KeyMissing:
             raise InputError(
                 f"nothing to release for {self._scope.dataset} {self.epoch}: run `sfumato ingest` and `extract` first"
@@ -236,9 +280,11 @@ class Gateway:
             bounds=self._plan.bounds,
             conversion_delta=self._plan.conversion_delta,
         )
-        limits = self.policy.thresholds
+        mode = decide.release_mode(self.policy.guarantee, mode=guarantee.mode)
+        if not mode.allowed:
+            raise Refused(mode.reason)
         door = Door(
-            thresholds=Thresholds(min_users=limits.min_users, min_conversations=limits.min_conversations),
+            limits=self.policy.thresholds,
             domains={facet.name: facet.domain for facet in self._plan.facets},
         )
         header = Header(
@@ -258,8 +304,9 @@ class Gateway:
             durable.directory(self._layout.releases)
             self._pin_key()
             durable.write(path, [canonical])
-        if self.policy.retention.derived == "discard_after_release" and self._derived.exists():
-            self._ports.epoch_keys.destroy(self._scope.dataset, self.epoch, "derived")
+        kept = decide.keep(self.policy.retention, data="derived", age=timedelta(0), used=True).allowed
+        if not kept and self._derived.exists():
+            self._ports.epoch_keys.destroy(self._scope.dataset, self._part, "derived")
             durable.remove(self._derived.iterdir(), inside=self._derived)
 
     def _pin_key(self) -> None:
@@ -281,7 +328,7 @@ class Gateway:
         """Note what is about to be destroyed, destroy it, say so in a signed receipt. The receipt's id."""
         receipt = receipts.Receipt(
             dataset=self._scope.dataset,
-            epoch=self.epoch,
+            epoch=self._part,
             policy=self._plan.policy_digest,
             key_id=key.id.hex(),
             key_fingerprint=key.fingerprint(),
@@ -290,13 +337,13 @@ class Gateway:
             segments=manifest.segments(),
         )
         manifest.intend(receipt)
-        self._ports.epoch_keys.destroy(self._scope.dataset, self.epoch, "raw")
+        self._ports.epoch_keys.destroy(self._scope.dataset, self._part, "raw")
         return self._finish_discard()
 
     def _finish_discard(self) -> str | None:
-        """Sign the receipt of a key that is gone; also after a crash between the two. None if there was no discard."""
+        """Sign the receipt of a key that is gone; also after a crash between the two. None if there is nothing to."""
         receipt = Manifest(self._raw).intended()
-        if receipt is None:
+        if receipt is None or self._holds_raw_key():
             return None
         written = receipts.write(self._layout.receipts, receipt, sign=self._ports.signer.sign)
         durable.remove(self._raw.iterdir(), inside=self._raw)

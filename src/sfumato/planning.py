@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rfc8785
 
@@ -40,6 +40,8 @@ DECIDES_THE_ANSWER = frozenset(
     }
 )
 
+DECIDES_THE_EXTRACTS = frozenset({"unit", "input", "extraction", "embedding", "facets"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasePlan:
@@ -48,6 +50,7 @@ class ReleasePlan:
     dataset: str
     epoch: str
     question: str
+    extraction_digest: str
     policy_digest: str
     unit: str
     rho: int
@@ -85,6 +88,7 @@ def release_plan(policy: Policy, *, dataset: str, epoch: str) -> ReleasePlan:
         dataset=dataset,
         epoch=epoch,
         question=_question(policy, dataset, epoch),
+        extraction_digest=_digest({"pipeline": PIPELINE, "policy": _only(policy, DECIDES_THE_EXTRACTS)}),
         policy_digest=digest(policy),
         unit=policy.unit,
         rho=rho,
@@ -152,8 +156,13 @@ def field_mapping(policy: Policy) -> FieldMapping:
 
 def _question(policy: Policy, dataset: str, epoch: str) -> str:
     """Digest of all that decides the answer; who may read it and who owns the policy do not."""
-    decides = policy.model_dump(mode="json", include=set(DECIDES_THE_ANSWER))
-    canonical = rfc8785.dumps(
-        {"kind": "release", "pipeline": PIPELINE, "dataset": dataset, "epoch": epoch, "policy": decides}
-    )
-    return hashlib.sha256(canonical).hexdigest()
+    decides = _only(policy, DECIDES_THE_ANSWER)
+    return _digest({"kind": "release", "pipeline": PIPELINE, "dataset": dataset, "epoch": epoch, "policy": decides})
+
+
+def _only(policy: Policy, sections: frozenset[str]) -> dict[str, Any]:
+    return policy.model_dump(mode="json", include=set(sections))
+
+
+def _digest(value: dict[str, Any]) -> str:
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateways import gateway, policy, quiet, write_corpus
-from sfumato.errors import BudgetExhausted, InputError, NoiseFailure, Refused
+from sfumato.errors import BudgetExhausted, InputError, NoiseFailure, Refused, StorageError
 from sfumato.gateway import Gateway
 from sfumato.model import document, signature
 from sfumato.model.layout import Layout
@@ -93,8 +93,8 @@ def test_derived_data_stays_sealed_where_the_policy_keeps_it(corpus: Path, data:
     keeping = policy(("facets:", "retention: {derived: keep_until_ttl}\nfacets:"))
     opened = gateway(data, policy=keeping)
     run(opened, corpus)
-    key = opened._ports.epoch_keys.open("chats", "2026-11", "derived")
-    store = DerivedStore(Layout(data=data).derived / "chats" / "2026-11", key)
+    key = opened._ports.epoch_keys.open("chats", opened._part, "derived")
+    store = DerivedStore(opened._derived, key)
     assert sum(len(batch) for batch in store.batches()) == 800
 
 
@@ -182,3 +182,59 @@ def test_noise_that_is_not_opendps_can_not_be_released(corpus: Path, data: Path)
         with pytest.raises(Refused, match="OpenDP"):
             opened.release()
         assert opened.stored() is None
+
+
+def test_extracts_made_under_another_unit_or_other_facets_are_not_released(corpus: Path, data: Path) -> None:
+    with gateway(data, policy=policy(("unit: user", "unit: conversation"))) as opened:
+        opened.ingest(str(corpus), advance=quiet)
+        opened.extract(advance=quiet)
+    for other in (policy(), policy(("[{name: turns}]", "[{name: turns}, {name: hour}]"))):
+        with gateway(data, policy=other) as reopened, pytest.raises(InputError, match="nothing to release"):
+            reopened.release()
+
+
+def test_an_input_that_broke_off_decides_nothing_about_who_is_counted(corpus: Path, data: Path) -> None:
+    good = corpus.read_text()
+    corpus.write_text(good + "this line is not JSON\n")
+    with gateway(data, policy=policy()) as opened:
+        with pytest.raises(InputError, match="line 801: not_json"):
+            opened.ingest(str(corpus), strict=True, advance=quiet)
+        with pytest.raises(InputError, match="broke off"):
+            opened.extract(advance=quiet)
+        corpus.write_text(good)
+        opened.ingest(str(corpus), strict=True, advance=quiet)
+        opened.extract(advance=quiet)
+
+
+def test_an_empty_epoch_is_released_like_any_other(tmp_path: Path, data: Path) -> None:
+    with gateway(data, policy=policy()) as opened:
+        opened._ports.epoch_keys.create("chats", opened._part, "derived")
+        release = json.loads(opened.release())
+    assert release["topics"] == []
+    assert release["totals"]["users"]["value"] < 60
+
+
+def test_a_ledger_that_lost_a_release_is_refused_and_not_read_as_unspent(corpus: Path, data: Path) -> None:
+    run(gateway(data, policy=policy()), corpus)
+    for path in data.glob("ledger.db*"):
+        path.unlink()
+    with pytest.raises(StorageError, match="does not account"), gateway(data, policy=policy()):
+        pass
+
+
+def test_an_epoch_that_shares_days_with_a_charged_one_is_refused(corpus: Path, data: Path) -> None:
+    run(gateway(data, policy=policy()), corpus)
+    weekly = policy(("epoch: month", "epoch: week"))
+    with pytest.raises(Refused, match="shares days"), gateway(data, policy=weekly, epoch="2026-W47"):
+        pass
+    with gateway(data, policy=weekly, epoch="2026-W40") as earlier:
+        earlier.check_budget()
+
+
+def test_one_odd_record_costs_one_record(tmp_path: Path, data: Path) -> None:
+    odd = {"user_id": "odd", "messages": [{"role": "user", "content": [{"type": [], "text": "x"}]}]}
+    source = tmp_path / "odd.jsonl"
+    source.write_text(json.dumps(odd) + "\n" + json.dumps({"user_id": "u", "text": "plain bread"}) + "\n")
+    with gateway(data, policy=policy()) as opened:
+        report = opened.ingest(str(source), advance=quiet)
+    assert (report.accepted, report.rejected) == (1, 1)

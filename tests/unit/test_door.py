@@ -14,8 +14,8 @@ from sfumato.errors import Refused
 from sfumato.gate import detectors
 from sfumato.gate.card import card
 from sfumato.gate.door import Door, Header, estimate
-from sfumato.gate.thresholds import Thresholds
 from sfumato.model.release import Release
+from sfumato.policy.schema import Thresholds
 from sfumato.privacy.measure import Measurer
 from sfumato.privacy.noise import OpenDPNoise
 from sfumato.topics.tree import Measured, PhraseUsers, TopicNode, TopicTree
@@ -53,7 +53,7 @@ def released(*topics: TopicNode, noise: OpenDPNoise | None = None) -> Release:
         bounds={"topics_per_user": 5},
         conversion_delta=Fraction(1, 10**6),
     )
-    door = Door(thresholds=Thresholds(min_users=50, min_conversations=50), domains={"language": DOMAIN})
+    door = Door(limits=Thresholds(min_users=50, min_conversations=50), domains={"language": DOMAIN})
     return door.release(tree, header=HEADER, guarantee=guarantee, measurer=measurer)
 
 
@@ -63,7 +63,7 @@ def test_a_topic_under_the_threshold_is_withheld_with_its_rule_and_its_children_
     )
     assert {one.id: one.parent for one in release.topics} == {"top": None, "leaf": "top"}
     assert [(verdict.subject, verdict.rule, verdict.allowed) for verdict in release.audit] == [
-        ("topic middle", "min_users", False)
+        ("topic middle", "thresholds.min_users", False)
     ]
 
 
@@ -108,7 +108,7 @@ def test_a_card_that_hides_a_measurement_is_refused() -> None:
         users=Measured(value=1, sigma=1), conversations=Measured(value=1, sigma=1), facets={}, phrases=(), topics=(),
         leaf_ids=(), centroids=np.zeros((0, 4), np.float32),
     )  # fmt: skip
-    door = Door(thresholds=Thresholds(min_users=1, min_conversations=1), domains={})
+    door = Door(limits=Thresholds(min_users=1, min_conversations=1), domains={})
     with pytest.raises(Refused, match="does not list"):
         door.release(tree, header=HEADER, guarantee=guarantee, measurer=measurer)
 

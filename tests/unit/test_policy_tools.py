@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from sfumato.cli.app import app
 from sfumato.errors import PolicyError
 from sfumato.forecast import forecast
-from sfumato.gate.thresholds import Thresholds
 from sfumato.planning import release_plan
 from sfumato.policy import cases, decide
 from sfumato.policy.deployed import DEPLOYED, at_least
@@ -107,16 +106,6 @@ def test_lint_knows_who_holds_a_role_and_which_leave_ends_soon():
 
 def test_the_built_in_policies_lint_clean():
     assert [findings(load(builtin_path(name))) for name in builtin_names()] == [{}, {}]
-
-
-def test_the_noise_floor_of_the_decision_is_the_one_that_the_gate_keeps():
-    """As long as both say it."""
-    policy = parse(TEXT)
-    gate = Thresholds(min_users=200, min_conversations=200)
-    for users in (199, 200, 299, 300, 301):
-        for sigma in (0.0, 66.0, 100.0):
-            decided = decide.release_cell(policy.thresholds, users=users, sigma=sigma)
-            assert decided.allowed == gate.cell(users=users, sigma=sigma)
 
 
 def test_every_built_in_policy_passes_its_cases_and_they_reach_every_decision():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from sfumato.cli import printing
 from sfumato.cli.options import Data, Dataset, Epoch, InputArgument, Json, KeyFile, PolicyArgument, Strict
@@ -64,11 +66,12 @@ def extract(
     dataset: Dataset = "conversations",
     epoch: Epoch = None,
     key_file: KeyFile = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Go on though an input broke off.")] = False,
     json: Json = False,
 ) -> None:
     """Turn sealed conversations into sealed phrases, facets and vectors, and destroy the raw text's key."""
     with _opened(policy, data, dataset, epoch, key_file) as gateway:
-        receipt = _extract(gateway)
+        receipt = _extract(gateway, partial=partial)
     if json:
         printing.result({"receipt": receipt})
 
@@ -101,9 +104,9 @@ def _ingest(gateway: Gateway, source: str, *, strict: bool) -> dict[str, object]
     return report.as_dict()
 
 
-def _extract(gateway: Gateway) -> str | None:
-    with printing.progress("extract", total=gateway.waiting()) as advance:
-        receipt = gateway.extract(advance=advance)
+def _extract(gateway: Gateway, *, partial: bool = False) -> str | None:
+    with printing.progress("extract") as advance:
+        receipt = gateway.extract(partial=partial, advance=advance)
     if receipt is not None:
         printing.note(f"raw text discarded: its key is destroyed, receipt {receipt}")
     return receipt

@@ -16,13 +16,13 @@ import numpy as np
 from sfumato.errors import InputError
 from sfumato.evaluate import scores
 from sfumato.extract.extractive import extract
-from sfumato.gate.thresholds import Thresholds
 from sfumato.ingest.pseudonym import Pseudonyms, canonical
 from sfumato.ingest.record import BadRecord, Records
 from sfumato.ingest.report import IngestReport
 from sfumato.ingest.source import lines, opened
 from sfumato.model.extract import Extracts
 from sfumato.planning import facets_of, field_mapping, topic_plan
+from sfumato.policy import decide
 from sfumato.policy.schema import exact
 from sfumato.privacy import accounting
 from sfumato.privacy.bounds import BoundedEpoch, bound
@@ -121,11 +121,13 @@ def evaluate(
 
 def _score(tree: TopicTree, epoch: BoundedEpoch, policy: Policy) -> Score:
     limits = policy.thresholds
-    thresholds = Thresholds(min_users=limits.min_users, min_conversations=limits.min_conversations)
     by_id = {topic.id: topic for topic in tree.topics}
     leaves = [by_id[leaf] for leaf in tree.leaf_ids]
     shown = np.array(
-        [thresholds.topic(users=leaf.users.value, conversations=leaf.conversations.value) is None for leaf in leaves],
+        [
+            decide.release_topic(limits, users=leaf.users.value, conversations=leaf.conversations.value).allowed
+            for leaf in leaves
+        ],
         dtype=bool,
     )
     labels, units = epoch.facets[LABEL].astype(np.int64), epoch.unit_of.astype(np.int64)

@@ -60,8 +60,8 @@ def extract(
 def first_request(conversation: Conversation) -> str:
     """The user's opening: their first message and, while that only greets, up to two more; 4,000 characters at most.
 
-    A message greets if it proposes fewer than two phrases. Without a message of the user's that has letters, the first
-    message of all; without any, nothing. Lone surrogates, which no file can hold, become U+FFFD.
+    A message greets if it proposes fewer than two phrases. Without a message that has letters, the user's first one;
+    nobody else's words are ever theirs. Lone surrogates, which no file can hold, become U+FFFD.
     """
     heads = [message.content[:READ_CHARACTERS] for message in conversation.messages if message.role == "user"]
     opening = ""
@@ -69,6 +69,5 @@ def first_request(conversation: Conversation) -> str:
         opening = f"{opening}\n{head}" if opening else head
         if len(candidate_phrases(head, detect(head), limit=2)) > 1:
             break
-    text = opening or (conversation.messages[0].content if conversation.messages else "")
-    text = text[:READ_CHARACTERS]
+    text = (opening or next(iter(heads), ""))[:READ_CHARACTERS]
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

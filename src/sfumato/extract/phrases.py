@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import unicodedata
@@ -10,6 +11,8 @@ from itertools import pairwise
 
 READ_CHARACTERS = 2_000
 LONGEST_WORD = 30
+TELLING = 4.3  # on the Zipf scale: `laptop`, `recipe`, `server`
+RARE = 2.5  # of a word that public text hardly has
 
 # Chat openers and request verbs say that somebody asks, not what about.
 FILLERS = frozenset(
@@ -108,12 +111,30 @@ def candidate_phrases(text: str, language: str, *, limit: int = 12) -> tuple[str
                 if previous and previous != kept:
                     pairs[f"{previous} {kept}"] = None
             previous = kept
-    return tuple(_ranked(words, pairs, limit))
+    return tuple(_ranked(words, pairs, language, limit))
 
 
-def _ranked(words: dict[str, None], pairs: dict[str, None], limit: int) -> list[str]:
-    """Words before pairs; longer words first, since long words are rarer and say more (Zipf's law of abbreviation)."""
-    return [*sorted(words, key=len, reverse=True), *pairs][:limit]
+def _ranked(words: dict[str, None], pairs: dict[str, None], language: str, limit: int) -> list[str]:
+    """Words before pairs; first the words that are neither too common to tell nor too rare to be shared."""
+    own, english = _zipf(language), _zipf("en")
+
+    def distance(word: str) -> float:
+        return abs(max(own.get(word, RARE), english.get(word, RARE)) - TELLING)
+
+    return [*sorted(words, key=distance), *pairs][:limit]
+
+
+@cache
+def _zipf(language: str) -> dict[str, float]:
+    """How common words are in public text, on the Zipf scale (van Heuven et al. 2014); empty without figures.
+
+    3 is once in a million words, 6 once in a thousand.
+    """
+    import wordfreq
+
+    if language not in wordfreq.available_languages("small"):
+        return {}
+    return {word: math.log10(share) + 9 for word, share in wordfreq.get_frequency_dict(language, "small").items()}
 
 
 def _kept(word: str, stop: frozenset[str]) -> str:

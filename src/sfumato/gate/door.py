@@ -9,13 +9,14 @@ from sfumato.errors import Refused
 from sfumato.gate import detectors
 from sfumato.model.document import identified
 from sfumato.model.release import Estimate, FacetCount, PhraseCount, Release, Topic, Verdict
+from sfumato.policy import decide
 from sfumato.privacy.noise import OpenDPNoise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sfumato.gate.thresholds import Thresholds
     from sfumato.model.guarantee import Guarantee
+    from sfumato.policy.schema import Thresholds
     from sfumato.privacy.measure import Measurer
     from sfumato.topics.tree import Measured, TopicNode, TopicTree
 
@@ -37,8 +38,8 @@ class Header:
 class Door:
     """Thresholds and audit for one release; remembers every verdict, never the string it was about."""
 
-    def __init__(self, *, thresholds: Thresholds, domains: Mapping[str, Sequence[str]]) -> None:
-        self._thresholds = thresholds
+    def __init__(self, *, limits: Thresholds, domains: Mapping[str, Sequence[str]]) -> None:
+        self._limits = limits
         self._domains = domains
         self._verdicts: list[Verdict] = []
 
@@ -83,14 +84,15 @@ class Door:
         return tuple(replace(self._topic(node), parent=visible(node.parent)) for node in nodes if node.id in shown)
 
     def _passes(self, node: TopicNode) -> bool:
-        rule = self._thresholds.topic(users=node.users.value, conversations=node.conversations.value)
-        if rule is not None:
-            self._verdicts.append(Verdict(subject=f"topic {node.id}", rule=rule, allowed=False))
-        return rule is None
+        found = decide.release_topic(self._limits, users=node.users.value, conversations=node.conversations.value)
+        if not found.allowed:
+            self._verdicts.append(Verdict(subject=f"topic {node.id}", rule=found.rule, allowed=False))
+        return found.allowed
 
     def _topic(self, node: TopicNode) -> Topic:
         phrases = self._phrases(node)
-        name = self._audited(node.name, f"topic {node.id} name") or " · ".join(p.text for p in phrases[:2]) or UNNAMED
+        coarser = phrases[0].text if phrases else UNNAMED  # audited itself
+        name = self._audited(node.name, f"topic {node.id} name") or coarser
         return Topic(
             id=node.id,
             parent=node.parent,
@@ -114,7 +116,7 @@ class Door:
         return tuple(kept)
 
     def _shown(self, cell: Measured | None) -> Estimate | None:
-        if cell is None or not self._thresholds.cell(users=cell.value, sigma=cell.sigma):
+        if cell is None or not decide.release_cell(self._limits, users=cell.value, sigma=cell.sigma).allowed:
             return None
         return estimate(cell)
 

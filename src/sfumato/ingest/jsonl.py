@@ -116,7 +116,12 @@ def _conversation(records: Records, line: bytes | None, number: int) -> Conversa
         raise BadRecord("not_utf8") from None
     except (ValueError, RecursionError):
         raise BadRecord("not_json") from None
-    return records.conversation(record, line.strip(), number)
+    try:
+        return records.conversation(record, line.strip(), number)
+    except BadRecord:
+        raise
+    except Exception:  # noqa: BLE001 - what one user wrote must not decide whether the others are read
+        raise BadRecord("bad_messages") from None
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -66,9 +65,9 @@ class Records:
     def conversation(self, record: object, line: bytes, number: int) -> Conversation:
         """One record as a conversation.
 
-        `line` and `number` make the id of a record that has none. Where the user is the unit that id follows from the
-        line's bytes alone: were it to depend on the line's number, one user's records would change which of another
-        user's are sampled. Identical lines of one user then count once.
+        The bytes of `line` make the id of a record that has none, and not its number: were it to depend on the place,
+        one user's records would change which of another user's are sampled, and a second reading would count twice.
+        Identical lines of one unit count once. `number` is for the report.
 
         Raises:
             BadRecord: with the reason code.
@@ -84,7 +83,7 @@ class Records:
             unit_id = self.pseudonyms.user(user)
             own_id = self._id(given, line, unit_id)
         else:
-            unit_id = own_id = self._id(given, b"%s\0%d\0%s" % (os.fsencode(self.source), number, line), b"")
+            unit_id = own_id = self._id(given, line, b"")
         return Conversation(
             conversation_id=own_id,
             unit_id=unit_id,
@@ -176,7 +175,10 @@ def text_of(content: object) -> str:
     texts = [
         text
         for part in content
-        if isinstance(part, dict) and part.get("type") in TEXT_PARTS and isinstance(text := part.get("text"), str)
+        if isinstance(part, dict)
+        and isinstance(kind := part.get("type"), str)
+        and kind in TEXT_PARTS
+        and isinstance(text := part.get("text"), str)
     ]
     joined = "\n".join(texts)
     return "" if joined.isspace() else joined

@@ -47,6 +47,15 @@ def span(name: str, length: Length) -> tuple[datetime, datetime]:
     )
 
 
+def overlap(name: str, other: str) -> bool:
+    """Whether two epochs of different names share days. Names of no known shape share none."""
+    spans = [span(one, length) for one in (name, other) for length in _SHAPES if re.fullmatch(_SHAPES[length], one)]
+    if name == other or len(spans) != 2:  # noqa: PLR2004 - one span each
+        return False
+    (first, after), (other_first, other_after) = spans
+    return first < other_after and other_first < after
+
+
 def year_of(name: str) -> str:
     """The year an epoch's charges count towards."""
     return name[:4]

@@ -6,6 +6,7 @@ changes nobody else's rows.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from sfumato.model.extract import Extracts
 
+WIDTH = 384  # of a sentence vector
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -45,32 +47,37 @@ class BoundedEpoch(Private):
         return len(self.unit_of)
 
 
-def bound(batches: Iterable[Extracts], *, conversations_per_unit: int) -> BoundedEpoch:
+def bound(
+    batches: Iterable[Extracts], *, conversations_per_unit: int, facets: Sequence[str] = (), width: int = WIDTH
+) -> BoundedEpoch:
     """At most `conversations_per_unit` conversations of each unit, duplicates removed.
 
-    A conversation id seen twice under one unit counts once (an interrupted run leaves such copies). The ids are keyed
-    hashes, so keeping a unit's smallest ids samples its conversations uniformly and without state.
+    A conversation id seen twice under one unit counts once (an interrupted run leaves copies; some logs repeat a
+    conversation each time it grows). Which copy stays follows from the copies' content alone: where they lie on the
+    disk depends on other users. The ids are keyed hashes, so keeping a unit's smallest ids samples its conversations
+    uniformly and without state. facets, width: what an epoch without any conversation has columns for.
     """
     if conversations_per_unit < 1:
         raise ValueError("conversations_per_unit must be at least 1")
     held = list(batches)
     units = _words(chain.from_iterable(batch.unit_ids for batch in held))
     conversations = _words(chain.from_iterable(batch.conversation_ids for batch in held))
-    order = np.lexsort((conversations[:, 1], conversations[:, 0], units[:, 1], units[:, 0]))
+    tie = _content_of_copies(held, units, conversations)
+    order = np.lexsort((tie, conversations[:, 1], conversations[:, 0], units[:, 1], units[:, 0]))
     keep, unit_of = _kept(units[order], conversations[order], conversations_per_unit)
     rows = order[keep]
     offsets, ids, phrases = _phrase_columns(held, rows)
     return BoundedEpoch(
         units=int(unit_of[-1]) + 1 if len(unit_of) else 0,
         unit_of=unit_of,
-        vectors=_gather([batch.vectors for batch in held], rows, np.float16),
+        vectors=_gather([batch.vectors for batch in held], rows) if held else np.zeros((0, width), np.float16),
         phrase_offsets=offsets,
         phrase_ids=ids,
         phrases=phrases,
         facets={
-            name: _gather([batch.facets[name] for batch in held], rows, np.int16)
-            for name in (held[0].facets if held else {})
-        },
+            name: _gather([batch.facets[name] for batch in held], rows) for name in (held[0].facets if held else ())
+        }
+        or {name: np.zeros(0, np.int16) for name in facets},
     )
 
 
@@ -95,10 +102,29 @@ def _kept(
     return keep, unit_of[keep].astype(np.int32)
 
 
-def _gather(parts: Sequence[NDArray[Scalar]], rows: NDArray[np.int64], empty: type[Scalar]) -> NDArray[Scalar]:
-    """Rows of the concatenation of `parts`, without building the concatenation."""
-    if not parts:
-        return np.zeros((0, 1), empty)
+def _content_of_copies(
+    batches: Sequence[Extracts], units: NDArray[np.uint64], conversations: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
+    """A digest of the content of each row whose conversation is there more than once; 0 for all others."""
+    tie = np.zeros(len(units), np.uint64)
+    order = np.lexsort((conversations[:, 1], conversations[:, 0], units[:, 1], units[:, 0]))
+    same = (units[order][1:] == units[order][:-1]).all(axis=1)
+    same &= (conversations[order][1:] == conversations[order][:-1]).all(axis=1)
+    starts = np.cumsum([0, *(len(batch) for batch in batches)])
+    for row in np.unique(np.r_[order[1:][same], order[:-1][same]]).tolist():
+        index = int(np.searchsorted(starts, row, side="right")) - 1
+        tie[row] = _digest(batches[index], row - int(starts[index]))
+    return tie
+
+
+def _digest(batch: Extracts, row: int) -> int:
+    content = hashlib.blake2b(batch.vectors[row].tobytes(), digest_size=8)
+    content.update(repr((batch.phrases[row], [int(codes[row]) for _, codes in sorted(batch.facets.items())])).encode())
+    return int.from_bytes(content.digest(), "big")
+
+
+def _gather(parts: Sequence[NDArray[Scalar]], rows: NDArray[np.int64]) -> NDArray[Scalar]:
+    """Rows of the concatenation of `parts`, of which there is at least one, without building the concatenation."""
     starts = np.cumsum([0, *(len(part) for part in parts)])
     out = np.empty((len(rows), *parts[0].shape[1:]), parts[0].dtype)
     source = np.searchsorted(starts, rows, side="right") - 1

@@ -23,7 +23,7 @@ from sfumato.errors import BudgetExhausted, Refused, StorageError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection, Row
@@ -148,6 +148,15 @@ class Ledger:
             Refused: the same question is answered already, or is being answered by a living process.
         """
         self.recover()
+        before = set(self._held)
+        try:
+            return self._reserve(charge, caps)
+        except BaseException:
+            for seq in set(self._held) - before:  # the row was rolled back, and its number will be given again
+                self._unlock(seq)
+            raise
+
+    def _reserve(self, charge: Charge, caps: Caps) -> Reservation:
         with _translated(), self._engine.begin() as db:
             same = sql.select(_charges.c.state).where(
                 _charges.c.question == charge.question, _charges.c.state != "burned"
@@ -187,6 +196,16 @@ class Ledger:
         """(rho, delta) in nano units charged so far, whatever became of the charges."""
         with _translated(), self._engine.connect() as db:
             return self._sum(db, dataset=dataset, epoch=epoch, year=year)
+
+    def check_accounts_for(self, releases: Iterable[tuple[str, str]]) -> None:
+        """Fail closed where releases, by (dataset, epoch), are there that no charge here paid for.
+
+        Raises:
+            StorageError: the ledger was removed, cut short or restored from before a release.
+        """
+        paid = {(entry.dataset, entry.epoch) for entry in self.entries() if entry.state == "released"}
+        if not set(releases) <= paid:
+            raise StorageError(f"{self._path.name} does not account for every release here; restore it from a backup")
 
     def entries(self) -> list[Entry]:
         """Every charge, oldest first."""
@@ -249,7 +268,7 @@ class Ledger:
     def _lock(self, seq: int) -> None:
         self._locks.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(self._lock_path(seq), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the number is new: nobody else can hold it
         self._held[seq] = descriptor
 
     def _unlock(self, seq: int) -> None:

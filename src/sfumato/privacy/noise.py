@@ -40,6 +40,8 @@ class OpenDPNoise:
     def __enter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
+        nothing = partial(mechanisms.draw_gaussian, np.zeros(1, np.int64), 1.0)
+        self._draw([nothing] * self._workers)  # a worker that can't start must show before anything is charged
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,4 +71,6 @@ class OpenDPNoise:
         try:
             return [future.result() for future in [self._pool.submit(call) for call in calls]]
         except BrokenProcessPool as broken:
-            raise NoiseFailure("the noise worker died; the reserved charge stays spent: run again") from broken
+            raise NoiseFailure(
+                "a noise worker died (out of memory?); what was charged for this release stays spent"
+            ) from broken

@@ -47,6 +47,8 @@ def kept_keys(unit_of: NDArray[np.int32], key: NDArray[np.int64], *, limit: int)
 def users(keys: Keys, size: int, measurer: Measurer, *, name: str, rho: int, l0: int) -> Noisy:
     """Noisy distinct units per key, keys 0 to size - 1; `keys` must come from `kept_keys` with limit = l0."""
     values = np.bincount(keys.key, minlength=size).astype(np.int64)
+    if len(values) != size:
+        raise ValueError("a key lies outside the declared ones")
     return measurer.counts(name, values, rho=rho, l0=l0, statistic="distinct units per key")
 
 

@@ -108,7 +108,7 @@ def _centroids(
         users=people.value, cells=len(places.weights), sigma=sigma, min_users=run.plan.min_users
     )
     basis = merge.subspace(candidates, rank=min(leaves.RANK, seeds.shape[1], len(candidates)))
-    target = leaves.Target(leaves=count, users=people.value)
+    target = leaves.Target(leaves=count, users=people.value, min_users=run.plan.min_users)
     return leaves.refined(run.epoch, places, basis, target=target, measurer=run.measurer, rho=run.charges["refine"])
 
 

@@ -28,10 +28,11 @@ EMPTY = 0.2  # of the mean weight: a cell below it is dropped
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """How many leaves are wanted, and the noisy number of users they share."""
+    """How many leaves are wanted, the noisy number of users they share, and the policy's threshold."""
 
     leaves: int
     users: float
+    min_users: int
 
 
 def rounds(target: Target, *, rho: int) -> int:
@@ -69,6 +70,9 @@ def refined(
         trust = spread / (spread + cells.weight_sigma**2)
         weights = weights + trust * (cells.weights - weights)
         spread = trust * cells.weight_sigma**2
-        stay = weights >= EMPTY * max(float(weights.mean()), 0.0)
+        least = EMPTY * max(float(weights.mean()), 0.0)
+        if step >= count - 1:
+            least = max(least, target.min_users)  # under the threshold it would only be suppressed
+        stay = weights >= min(least, float(weights.max()))
         vectors, weights, spread = vectors[stay], np.maximum(weights[stay], 1.0), spread[stay]
     return (vectors @ basis.T).astype(np.float32)

@@ -28,7 +28,7 @@ def subspace(points: NDArray[np.floating], *, rank: int) -> NDArray[np.float64]:
 def leaf_count(*, users: float, cells: int, sigma: float, min_users: int) -> int:
     """About the root of the users, no more than noise and threshold leave visible, nor than there are cells."""
     visible = users / (1.5 * max(min_users, 3 * sigma, 1.0))
-    return max(FEWEST_LEAVES, min(round(1.2 * math.sqrt(max(users, 1.0))), int(visible), cells))
+    return max(FEWEST_LEAVES, min(round(1.15 * math.sqrt(max(users, 1.0))), int(visible), cells))
 
 
 def merged(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SHARPNESS = 20.0  # of the softmax that says to which topic a phrase belongs
 LISTED = 6  # phrases shown for a topic
 JOIN = " · "
+SHORTEST_STEM = 4
+ENDINGS = ("s", "ed", "ing", "er", "ation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +64,8 @@ def _varied(order: Sequence[int], texts: Sequence[str]) -> list[int]:
     said: set[str] = set()
     chosen = []
     for index in order:
-        words = {_stem(word) for word in texts[index].split()}
-        if not words <= said:
+        words = set(texts[index].split())
+        if not all(any(_akin(word, other) for other in said) for word in words):
             chosen.append(index)
             said |= words
         if len(chosen) == LISTED:
@@ -91,6 +93,9 @@ def _description(phrases: Sequence[str]) -> str:
     return f"Requests that speak of {', '.join(head)} and {last}." if head else f"Requests that speak of {last}."
 
 
-def _stem(word: str) -> str:
-    """Enough to see that cards and card are one word."""
-    return word[:-1] if len(word) > 3 and word.endswith("s") else word  # noqa: PLR2004
+def _akin(word: str, other: str) -> bool:
+    """Enough to see that card and cards, or install and installing, are one word."""
+    shorter, longer = sorted((word, other), key=len)
+    if word == other:
+        return True
+    return len(shorter) >= SHORTEST_STEM and longer.startswith(shorter.removesuffix("e")) and longer.endswith(ENDINGS)

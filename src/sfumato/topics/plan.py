@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LEVELS = 3  # of the tree: a charge by topic is shared between them
+
 # Relative weights of the measurements; a step that a release does not need leaves its share to the others.
 WEIGHTS = {
     "people": 1,
     "conversations": 1,
-    "vocabulary": 25,
-    "places": 14,
-    "refine": 52,
+    "vocabulary": 21,
+    "places": 8,
+    "refine": 62,
     "leaf users": 7,
     "middle users": 1,
     "top users": 1,
@@ -56,10 +58,10 @@ class TopicPlan:
             raise ValueError("every bound of a topic plan, its rho and its delta must be at least 1")
 
     def charges(self, facets: Sequence[str]) -> dict[str, int]:
-        """Rho of each measurement in nano units, at least 1 each; the sum stays within `rho`.
+        """Rho of each measurement in nano units, at least 3 each; the sum stays within `rho`.
 
         Raises:
-            ValueError: rho is too small to give every measurement one nano unit.
+            ValueError: rho is too small to give every measurement a few nano units.
         """
         weights = dict(WEIGHTS)
         if self.conversations_per_user == 1:
@@ -71,6 +73,6 @@ class TopicPlan:
             weights[f"facet {facet} by topic"] = by_topic
         total = sum(weights.values())
         charges = {step: self.rho * weight // total for step, weight in weights.items()}
-        if min(charges.values()) < 1:
+        if min(charges.values()) < LEVELS:
             raise ValueError("the budget of this release is too small for its measurements; raise epsilon or its share")
         return charges
