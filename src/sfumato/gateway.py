@@ -28,11 +28,12 @@ from sfumato.policy import decide
 from sfumato.privacy.bounds import bound
 from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.measure import Measurer
+from sfumato.retention import sweep
 from sfumato.topics.discover import discover
-from sfumato.vault import durable, receipts
+from sfumato.vault import durable
 from sfumato.vault.derived import DerivedStore
-from sfumato.vault.manifest import Manifest
-from sfumato.vault.segments import SegmentWriter, describe, read_segment, segment_paths
+from sfumato.vault.rawzone import RawZone
+from sfumato.vault.segments import SegmentWriter, read_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,7 +95,14 @@ class Gateway:
         self._stack = ExitStack()
         self._plan = planning.release_plan(policy, dataset=scope.dataset, epoch=scope.epoch)
         self._part = f"{scope.epoch}.{self._plan.extraction_digest[:12]}"  # extracts of other settings never mix
-        self._raw = layout.raw / scope.dataset / self._part
+        self._raw = RawZone(
+            dataset=scope.dataset,
+            part=self._part,
+            folder=layout.raw / scope.dataset / self._part,
+            keys=ports.epoch_keys,
+            receipts=layout.receipts,
+            sign=ports.signer.sign,
+        )
         self._derived = layout.derived / scope.dataset / self._part
 
     def __enter__(self) -> Self:
@@ -104,7 +112,10 @@ class Gateway:
         self._stack.callback(self._ledger.close)
         try:
             self._check_history()
-            self._finish_discard()
+            self._raw.finish()
+            sweep(
+                self._layout, self._ports.epoch_keys, self.policy, now=self._ports.now(), sign=self._ports.signer.sign
+            )
         except BaseException:
             self._stack.close()
             raise
@@ -126,18 +137,18 @@ class Gateway:
             )
         report = IngestReport()
         key = self._ports.epoch_keys.create(self._scope.dataset, self._part, "raw")
-        unfinished = durable.directory(self._raw) / f"{UNFINISHED}{sha256(source.encode()).hexdigest()[:16]}"
+        unfinished = durable.directory(self._raw.folder) / f"{UNFINISHED}{sha256(source.encode()).hexdigest()[:16]}"
         durable.write(unfinished, [b""])
-        with SegmentWriter(self._raw, key) as writer:
+        with SegmentWriter(self._raw.folder, key) as writer:
             for conversation in self._read(source, report, strict=strict):
                 writer.add(conversation)
                 advance(1)
-        durable.remove([unfinished], inside=self._raw)
+        durable.remove([unfinished], inside=self._raw.folder)
         return report
 
     def waiting(self) -> bool:
         """Whether sealed conversations wait for extraction."""
-        return bool(segment_paths(self._raw))
+        return bool(self._raw.segments())
 
     def extract(self, *, partial: bool = False, advance: Callable[[int], None]) -> str | None:
         """Extract every waiting segment, delete each one's ciphertext, destroy the raw key; returns the receipt's id.
@@ -150,27 +161,26 @@ class Gateway:
             InputError: an input broke off.
             VaultError: a segment was altered. KeyMissing: its key is gone.
         """
-        if not partial and list(self._raw.glob(f"{UNFINISHED}*")):
+        if not partial and list(self._raw.folder.glob(f"{UNFINISHED}*")):
             raise InputError("an input of this epoch broke off: ingest it again, whole, or extract with --partial")
-        try:
-            key = self._ports.epoch_keys.open(self._scope.dataset, self._part, "raw")
-        except KeyMissing:
+        key = self._raw.key()
+        if key is None:
             if self.waiting():
-                raise
+                raise KeyMissing(
+                    f"{self._scope.dataset} {self.epoch}: the key of the sealed conversations is destroyed"
+                )
             return None
         reader = decide.extraction(self.policy.extraction, provider=PROVIDER)
         if not reader.allowed:
             raise Refused(reader.reason)
         started = self._now()
-        manifest = Manifest(self._raw)
         derived = self._ports.epoch_keys.create(self._scope.dataset, self._part, "derived")
         store = DerivedStore(self._derived, derived)
         with self._ports.embedder() as embedder:
-            for path in segment_paths(self._raw):
+            for path in self._raw.segments():
                 store.write(path.stem, self._extracts(path, key, embedder, advance))
-                manifest.add(describe(path, key))
-                durable.remove([path], inside=self._raw)
-        return self._discard_raw(key, manifest, ingested=started)
+                self._raw.retire(path, key)
+        return self._raw.discard(key, policy=self._plan.policy_digest, ingested=started, destroyed=self._now())
 
     def check_budget(self) -> None:
         """Say now whether a release could be paid for.
@@ -220,13 +230,6 @@ class Gateway:
                 raise
         self._publish(canonical)
         return canonical
-
-    def _holds_raw_key(self) -> bool:
-        try:
-            self._ports.epoch_keys.open(self._scope.dataset, self._part, "raw")
-        except KeyMissing:
-            return False
-        return True
 
     def _check_history(self) -> None:
         """Refuse to go on where the ledger lost a release, or charged an epoch that shares days with this one.
@@ -323,31 +326,6 @@ class Gateway:
             raise KeyMissing(
                 f"{path}: the releases here are signed by another root key; use that one, or another --data"
             )
-
-    def _discard_raw(self, key: EpochKey, manifest: Manifest, *, ingested: str) -> str | None:
-        """Note what is about to be destroyed, destroy it, say so in a signed receipt. The receipt's id."""
-        receipt = receipts.Receipt(
-            dataset=self._scope.dataset,
-            epoch=self._part,
-            policy=self._plan.policy_digest,
-            key_id=key.id.hex(),
-            key_fingerprint=key.fingerprint(),
-            ingested=ingested,
-            destroyed=self._now(),
-            segments=manifest.segments(),
-        )
-        manifest.intend(receipt)
-        self._ports.epoch_keys.destroy(self._scope.dataset, self._part, "raw")
-        return self._finish_discard()
-
-    def _finish_discard(self) -> str | None:
-        """Sign the receipt of a key that is gone; also after a crash between the two. None if there is nothing to."""
-        receipt = Manifest(self._raw).intended()
-        if receipt is None or self._holds_raw_key():
-            return None
-        written = receipts.write(self._layout.receipts, receipt, sign=self._ports.signer.sign)
-        durable.remove(self._raw.iterdir(), inside=self._raw)
-        return written.stem
 
     def _now(self) -> str:
         return self._ports.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -13,7 +13,7 @@ from sfumato.model.layout import Layout
 from sfumato.policy.load import builtin_names, builtin_path, digest, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from sfumato.embed.sentences import SentenceEmbedder
     from sfumato.gateway import Gateway
@@ -100,11 +100,6 @@ def expiry(days: int | None) -> datetime | None:
     return None if days is None else datetime.now(UTC) + timedelta(days=days)
 
 
-def operations(loaded: Policy) -> Mapping[str, tuple[str, ...]]:
-    """What each role may do over the network."""
-    return dict(loaded.access.model_dump())
-
-
 def _root_key(key_file: Path | None, data: Path, note: Callable[[str], None]) -> RootKey:
     from sfumato.vault.keys import RootKey
 
@@ -150,10 +145,25 @@ def serve(*, policy: str, data: Path, host: str, port: int, ready: Callable[[str
     loaded = load_policy(policy)
     app = build_app(
         ReleaseStore(data),
-        Access(ApiKeys.read_only(data), operations(loaded)),
+        Access(ApiKeys.read_only(data), loaded.access),
         {"digest": digest(loaded), "policy": loaded.model_dump(mode="json")},
     )
     run(app, host=host, port=port, ready=ready)
+
+
+def sweep(*, policy: str, data: Path, key_file: Path | None) -> list[tuple[str, str, str]]:
+    """Destroy sealed data that is older than the policy allows; (dataset, part, zone) of each."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from sfumato.retention import sweep as past_limits
+    from sfumato.vault.keys import RootKey
+    from sfumato.vault.keystore import EpochKeys
+
+    loaded, layout = load_policy(policy), Layout(data=data)
+    root = RootKey.load(key_path(key_file), data=data)
+    signer = Ed25519PrivateKey.from_private_bytes(root.derive("release signing"))
+    keys = EpochKeys(layout.keystore, root)
+    return past_limits(layout, keys, loaded, now=datetime.now(UTC), sign=signer.sign)
 
 
 def verify_discard(data: Path, key_file: Path | None) -> dict[str, Any]:

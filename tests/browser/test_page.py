@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from releases import MARKUP, guarantee, pin, sample, store_release
+from sfumato.policy.schema import Access as Roles
 from sfumato.serve.access import Access
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
@@ -34,7 +35,7 @@ class Site:
         keys = ApiKeys.open(data)
         self.data = data
         self.analyst, self.auditor = keys.issue("analyst"), keys.issue("auditor")
-        access = Access(ApiKeys.read_only(data), {"analyst": ["releases"], "auditor": ["audit"]})
+        access = Access(ApiKeys.read_only(data), Roles(analyst=("releases",), auditor=("audit",)))
         bound: queue.Queue[str] = queue.Queue()
         app = build_app(ReleaseStore(data), access, {})
         threading.Thread(target=serve, args=(app,), kwargs={"port": 0, "ready": bound.put}, daemon=True).start()

@@ -23,6 +23,7 @@ from releases import guarantee, pin, sample, store_release
 from sfumato.errors import StorageError
 from sfumato.model.signature import verify
 from sfumato.model.strict_json import loads
+from sfumato.policy.schema import Access as Roles
 from sfumato.serve import problems, wire
 from sfumato.serve.access import Access
 from sfumato.serve.api import build_app
@@ -30,7 +31,7 @@ from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.server import serve
 from sfumato.serve.store import ReleaseStore
 
-ROLES = {"analyst": ["releases", "queries"], "auditor": ["audit"], "admin": ["policy", "keys"]}
+ROLES = {"analyst": ("releases", "queries"), "auditor": ("audit",), "admin": ("policy", "keys")}
 RELEASE = sample()
 HERE = f"/v1/releases/{RELEASE.id}"
 PRIVATE = ("vault", "extract", "ingest", "embed", "topics", "privacy", "gate", "gateway", "wiring", "evaluate", "cli")
@@ -46,7 +47,7 @@ class Site:
         store_release(data, RELEASE)
         keys = ApiKeys.open(data)
         self.tokens = {role: keys.issue(role) for role in ROLES}
-        self.app = build_app(ReleaseStore(data), Access(ApiKeys.read_only(data), ROLES), {"unit": "user"})
+        self.app = build_app(ReleaseStore(data), Access(ApiKeys.read_only(data), Roles(**ROLES)), {"unit": "user"})
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
     def get(self, address: str, role: str | None = "analyst", **headers: str):
@@ -222,7 +223,7 @@ class Failing:
 
 
 def test_a_failure_of_ours_is_500_without_its_message_in_answer_or_log(site, caplog):
-    app = build_app(Failing(), Access(ApiKeys.read_only(site.data), ROLES), {})
+    app = build_app(Failing(), Access(ApiKeys.read_only(site.data), Roles(**ROLES)), {})
     site.client = TestClient(app, raise_server_exceptions=False)
     is_problem(site.get("/v1/releases"), 500)
     is_problem(site.get(HERE), 503)
@@ -311,13 +312,14 @@ def test_the_serving_process_loads_no_private_module():
 
 PROGRAM = textwrap.dedent("""
     import sys, pathlib
+    from sfumato.policy.schema import Access as Roles
     from sfumato.serve.access import Access
     from sfumato.serve.api import build_app
     from sfumato.serve.api_keys import ApiKeys
     from sfumato.serve.server import serve
     from sfumato.serve.store import ReleaseStore
     data = pathlib.Path(sys.argv[1])
-    app = build_app(ReleaseStore(data), Access(ApiKeys.read_only(data), {"analyst": ["releases"]}), {})
+    app = build_app(ReleaseStore(data), Access(ApiKeys.read_only(data), Roles(analyst=("releases",))), {})
     serve(app, port=0, ready=lambda url: print(url, flush=True))
     print("stopped", flush=True)
 """)

@@ -204,7 +204,7 @@ def _within(mechanism, before, after):
 
 
 def plan_of(**bounds):
-    return TopicPlan(rho=4 * 10**9, delta=10**5, leaves=9, **bounds)
+    return TopicPlan(rho=4 * 10**9, delta=10**5, leaves=9, min_users=2, **bounds)
 
 
 PLANS = (

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sfumato.errors import InputError, KeyMissing, StorageError
+from sfumato.policy.schema import Access as Roles
 from sfumato.serve import api_keys
 from sfumato.serve.access import Access
 from sfumato.serve.api_keys import ROLES, ApiKeys, Principal
@@ -182,7 +183,7 @@ def test_the_list_of_keys_shows_no_hash(keys):
 
 
 def test_the_policy_decides_and_the_decision_says_why(keys):
-    access = Access(keys, {"analyst": ["releases", "queries"], "admin": ["policy"]})
+    access = Access(keys, Roles(analyst=("releases", "queries"), admin=("policy",)))
     analyst, admin, auditor = (keys.issue(role) for role in ("analyst", "admin", "auditor"))
     decided = {
         (name, operation): (decision.allowed, decision.reason)
@@ -204,5 +205,5 @@ def test_the_policy_decides_and_the_decision_says_why(keys):
 
 
 def test_an_empty_policy_allows_nothing(keys):
-    access = Access(keys, {})
+    access = Access(keys, Roles())
     assert not any(access.decide(keys.issue(role), "releases").allowed for role in ROLES)

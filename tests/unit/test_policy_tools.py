@@ -182,7 +182,7 @@ def test_the_forecast_has_the_scales_that_the_plan_gives_a_release():
     """By the formula of the Gaussian mechanism, from the plan's own charges."""
     policy = load(builtin_path("standard"))
     figures, plan = forecast(policy), release_plan(policy, dataset="d", epoch="2026-11")
-    charges = plan.topics.charges(["language", "turns"])
+    charges = plan.topics.charges(["language"])
     for level, reach, charge in zip(
         figures.levels, LEVEL_REACH, ("leaf users", "middle users", "top users"), strict=True
     ):

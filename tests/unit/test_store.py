@@ -72,16 +72,16 @@ def test_a_release_of_another_key_is_not_served(data):
     assert "another key" in store.rejected()[0].reason
 
 
-def test_without_a_pinned_key_a_release_must_still_be_signed(tmp_path):
-    path = store_release(tmp_path, sample(), OTHER_KEY)
-    store = ReleaseStore(tmp_path)
-    assert ids(store) == [sample().id]
-    path.write_bytes(path.read_bytes().replace(b'"signature"', b'"signatura"'))
-    assert not ids(store)
-
-
-def test_a_key_pinned_later_applies_to_what_was_read_before(tmp_path):
+def test_without_a_pinned_key_nothing_is_served(tmp_path):
     store_release(tmp_path, sample(), OTHER_KEY)
+    store = ReleaseStore(tmp_path)
+    assert not ids(store)
+    assert "release_key.pub" in store.rejected()[0].reason
+
+
+def test_another_key_pinned_later_applies_to_what_was_read_before(tmp_path):
+    store_release(tmp_path, sample(), OTHER_KEY)
+    pin(tmp_path, OTHER_KEY)
     store = ReleaseStore(tmp_path)
     assert ids(store)
     pin(tmp_path, KEY)

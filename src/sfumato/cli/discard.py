@@ -1,19 +1,14 @@
-"""discard verify: check that raw text is gone, and say what that proves."""
+"""discard verify, discard sweep: check that raw text is gone, and destroy what is past its limit."""
 
 from __future__ import annotations
 
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Json, KeyFile
+from sfumato.cli.options import Data, Json, KeyFile, PolicyArgument
 from sfumato.errors import VaultError
 
 group = typer.Typer(name="discard", help="Receipts of destroyed raw text.", no_args_is_help=True)
-
-
-@group.callback()
-def _group() -> None:
-    """Keeps `verify` a subcommand while it is the only one."""
 
 
 @group.command()
@@ -31,3 +26,17 @@ def verify(data: Data, key_file: KeyFile = None, json: Json = False) -> None:
         printing.drawn(f"Proves: {found['proves']}", f"Does not prove: {found['does_not_prove']}")
     if not found["good"]:
         raise VaultError("a discard can't be confirmed; see above")
+
+
+@group.command()
+def sweep(policy: PolicyArgument, data: Data, key_file: KeyFile = None, json: Json = False) -> None:
+    """Destroy sealed data that is older than the policy allows; every run does so too."""
+    from sfumato import wiring
+
+    swept = wiring.sweep(policy=policy, data=data, key_file=key_file)
+    if json:
+        printing.result([{"dataset": dataset, "part": part, "zone": zone} for dataset, part, zone in swept])
+    else:
+        printing.note(
+            f"{len(swept)} keys destroyed: " + ", ".join(" ".join(one) for one in swept) if swept else "nothing"
+        )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+from sfumato.policy import decide
 
+if TYPE_CHECKING:
+    from sfumato.policy.schema import Access as Roles
     from sfumato.serve.api_keys import ApiKeys, Principal, Reason
 
 Operation = Literal["releases", "policy"]
@@ -23,11 +24,11 @@ class Decision:
 
 
 class Access:
-    """The keys, and the policy's `access` section as a mapping of roles to operations."""
+    """The keys, and what the policy's `access` section lets each role do."""
 
-    def __init__(self, keys: ApiKeys, operations: Mapping[str, Collection[str]]) -> None:
+    def __init__(self, keys: ApiKeys, roles: Roles) -> None:
         self._keys = keys
-        self._operations = {role: frozenset(allowed) for role, allowed in operations.items()}
+        self._roles = roles
 
     def decide(self, token: str | None, operation: Operation) -> Decision:
         """Whether the holder of this token may do this. A role that the policy does not name may do nothing.
@@ -38,7 +39,7 @@ class Access:
         found = self._keys.examine(token)
         if found.principal is None:
             return Decision(allowed=False, reason=found.reason, principal=None)
-        allowed = operation in self._operations.get(found.principal.role, frozenset())
+        allowed = decide.access(self._roles, role=found.principal.role, operation=operation).allowed
         reason: Literal["granted", "role_lacks_operation"] = "granted" if allowed else "role_lacks_operation"
         return Decision(allowed=allowed, reason=reason, principal=found.principal)
 

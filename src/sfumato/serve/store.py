@@ -45,7 +45,7 @@ class Rejected:
 
 
 class ReleaseStore:
-    """`DATA/releases/*.json`, each checked against `DATA/release_key.pub` where that exists. It never writes.
+    """`DATA/releases/*.json`, each checked against `DATA/release_key.pub`; without it, none. It never writes.
 
     A file is read again when its inode, size or time of change differs; all of them when the pinned key does.
     """
@@ -108,14 +108,20 @@ class ReleaseStore:
 
 
 def _read(path: Path, key: Ed25519PublicKey | None) -> Stored | Rejected:
+    if key is None:
+        return _rejected(path, "no release_key.pub says whose signature counts here; restore it")
     try:
         document = loads(_bytes(path))
         verify(document, key)
         return Stored(release=decode(document), document=document, body=dumps(document))
     except (InputError, OSError) as problem:
         reason = str(problem) if isinstance(problem, InputError) else "the file can't be read"
-        _log.warning("%s is not served: %s", path.name, reason)
-        return Rejected(file=path.name, reason=reason)
+        return _rejected(path, reason)
+
+
+def _rejected(path: Path, reason: str) -> Rejected:
+    _log.warning("%s is not served: %s", path.name, reason)
+    return Rejected(file=path.name, reason=reason)
 
 
 def _bytes(path: Path) -> bytes:

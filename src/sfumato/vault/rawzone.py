@@ -1,0 +1,78 @@
+"""One part of the raw zone: its segments, its key, and the order in which they end, with a receipt that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sfumato.errors import KeyMissing
+from sfumato.model.conversation import Private
+from sfumato.vault import durable, receipts
+from sfumato.vault.manifest import Manifest
+from sfumato.vault.segments import describe, segment_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sfumato.vault.keystore import EpochKey, EpochKeys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RawZone(Private):
+    """The sealed conversations of one dataset and part (an epoch under one way of extracting it).
+
+    folder: where their segments lie. receipts: where receipts go, signed by `sign`.
+    """
+
+    dataset: str
+    part: str
+    folder: Path
+    keys: EpochKeys
+    receipts: Path
+    sign: Callable[[bytes], bytes]
+
+    def key(self) -> EpochKey | None:
+        """The key that opens them, or None where it is destroyed or was never made."""
+        try:
+            return self.keys.open(self.dataset, self.part, "raw")
+        except KeyMissing:
+            return None
+
+    def segments(self) -> list[Path]:
+        """Segments on the disk."""
+        return segment_paths(self.folder)
+
+    def retire(self, segment: Path, key: EpochKey) -> None:
+        """Delete a segment's ciphertext, once what the receipt will say of it is on the disk."""
+        Manifest(self.folder).add(describe(segment, key))
+        durable.remove([segment], inside=self.folder)
+
+    def discard(self, key: EpochKey, *, policy: str, ingested: str, destroyed: str) -> str | None:
+        """Retire what is left, note what is about to be destroyed, destroy it, sign the receipt. The receipt's id."""
+        for segment in self.segments():
+            self.retire(segment, key)
+        manifest = Manifest(self.folder)
+        manifest.intend(
+            receipts.Receipt(
+                dataset=self.dataset,
+                epoch=self.part,
+                policy=policy,
+                key_id=key.id.hex(),
+                key_fingerprint=key.fingerprint(),
+                ingested=ingested,
+                destroyed=destroyed,
+                segments=manifest.segments(),
+            )
+        )
+        self.keys.destroy(self.dataset, self.part, "raw")
+        return self.finish()
+
+    def finish(self) -> str | None:
+        """Sign the receipt of a key that is gone, also after a crash between the two; None if there is none to sign."""
+        receipt = Manifest(self.folder).intended()
+        if receipt is None or self.key() is not None:
+            return None
+        written = receipts.write(self.receipts, receipt, sign=self.sign)
+        durable.remove(self.folder.iterdir(), inside=self.folder)
+        return written.stem
