@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+VOCABULARY_WEIGHT = 12, 22
+AMPLE = 80_000_000  # nano rho; epsilon 2 at a delta of one in a million
 LEVELS = 3  # of the tree: a charge by topic is shared between them
 
 # Relative weights of the measurements; a step that a release does not need leaves its share to the others.
 WEIGHTS = {
     "people": 1,
     "conversations": 1,
-    "vocabulary": 21,
+    "vocabulary": 0,  # shared with `refine`: see `_vocabulary_weight`
     "places": 8,
-    "refine": 62,
+    "refine": 84,
     "leaf users": 7,
     "middle users": 1,
     "top users": 1,
@@ -64,6 +67,8 @@ class TopicPlan:
             ValueError: rho is too small to give every measurement a few nano units.
         """
         weights = dict(WEIGHTS)
+        weights["vocabulary"] = _vocabulary_weight(self.rho)
+        weights["refine"] -= weights["vocabulary"]
         if self.conversations_per_user == 1:
             for step in ("conversations", "leaf conversations", "middle conversations", "top conversations"):
                 del weights[step]
@@ -76,3 +81,12 @@ class TopicPlan:
         if min(charges.values()) < LEVELS:
             raise ValueError("the budget of this release is too small for its measurements; raise epsilon or its share")
         return charges
+
+
+def _vocabulary_weight(rho: int) -> int:
+    """A quarter of what finds topics while the budget is small; less where enough phrases clear their threshold anyway.
+
+    The threshold falls with the root of the charge, and so does what more of it would add.
+    """
+    least, most = VOCABULARY_WEIGHT
+    return max(least, min(most, round(most * math.sqrt(AMPLE / rho))))
