@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -22,7 +22,7 @@ from sfumato.gate.door import Door, Header
 from sfumato.ingest.jsonl import Limits, read
 from sfumato.ingest.pseudonym import Pseudonyms
 from sfumato.ingest.report import IngestReport
-from sfumato.model import document, signature
+from sfumato.model import document, signature, strict_json
 from sfumato.model.epochs import overlap, span
 from sfumato.policy import decide
 from sfumato.privacy.bounds import bound
@@ -209,10 +209,12 @@ class Gateway:
             BudgetExhausted: the ledger has not enough left; nothing was measured.
             NoiseFailure: the noise worker died.
         """
+        self.check_budget()
         names = [facet.name for facet in self._plan.facets]
         limit = self._plan.topics.conversations_per_user
         epoch = bound(self._batches(), conversations_per_unit=limit, facets=names)
         with self._ports.embedder() as embedder, self._ports.noise() as noise:
+            embedder.embed([""])  # a model that can't be loaded must show before anything is charged
             reservation = self._ledger.reserve(self._plan.charge(created=self._now()), self._plan.caps)
             try:
                 measurer = Measurer(noise, rho=self._plan.rho, delta=self._plan.delta)
@@ -237,13 +239,19 @@ class Gateway:
         Raises:
             StorageError: the ledger does not account for a release. Refused: the epochs overlap.
         """
-        made = [json.loads(path.read_bytes()) for path in self._layout.releases.glob("*.json")]
-        self._ledger.check_accounts_for((release["dataset"], release["epoch"]) for release in made)
+        self._ledger.check_accounts_for(self._made())
         for entry in self._ledger.entries():
             if entry.dataset == self._scope.dataset and overlap(entry.epoch, self.epoch):
                 raise Refused(
                     f"epoch {self.epoch} shares days with {entry.epoch}, which is charged already: one of them only"
                 )
+
+    def _made(self) -> Iterator[tuple[str, str]]:
+        """Dataset and epoch of every release here; a file that is none is not served either."""
+        for path in self._layout.releases.glob("*.json"):
+            with suppress(InputError):
+                release = document.decode(strict_json.loads(path.read_bytes()))
+                yield release.dataset, release.epoch
 
     def _read(self, source: str, report: IngestReport, *, strict: bool) -> Iterator[Conversation]:
         """A record without a date is taken to lie in the epoch; one dated outside a named epoch is rejected."""
