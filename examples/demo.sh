@@ -2,7 +2,7 @@
 # The main job on 20,000 synthetic conversations: no key to bring, no server, no network.
 set -eu
 here=demo
-port=${SFUMATO_DEMO_PORT:-8642}
+port=${SFUMATO_DEMO_PORT:-0}  # 0: any free one
 if [ -f "$here/serve.pid" ]; then kill "$(cat "$here/serve.pid")" 2>/dev/null || true; fi
 rm -rf "$here"
 mkdir -m 700 "$here"
@@ -22,10 +22,10 @@ sfumato show --data "$here/data"
 nohup timeout 3600 sfumato serve policies/standard.yaml --data "$here/data" --port "$port" \
   > "$here/serve.log" 2>&1 < /dev/null &
 echo $! > "$here/serve.pid"
-if ! python examples/wait_for.py "http://127.0.0.1:$port/healthz"; then
+if ! address=$(python examples/wait_for.py "$here/serve.log"); then
   cat "$here/serve.log"
   exit 1
 fi
 echo
-echo "Explorer: http://127.0.0.1:$port/#key=$key"
+echo "Explorer: $address#key=$key"
 echo "(it ends by itself after an hour; make demo-stop ends it now)"

@@ -1,24 +1,30 @@
-"""Wait until an address answers: `wait_for.py URL`; exit code 1 after 20 seconds without an answer."""
+"""Wait until a server that logs its address answers: `wait_for.py LOG` prints the address, or exits with 1."""
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 
 def main() -> int:
-    """Ask until there is an answer."""
+    """Look for the address, then ask until there is an answer."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
+        found = re.search(r"http://\S+", Path(sys.argv[1]).read_text())
         try:
-            with urllib.request.urlopen(sys.argv[1], timeout=2):  # noqa: S310 - the caller's own address
-                return 0
+            if found:
+                with urllib.request.urlopen(found.group() + "healthz", timeout=2):  # noqa: S310 - our own server
+                    print(found.group())
+                    return 0
         except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+            pass
+        time.sleep(0.2)
     return 1
 
 

@@ -107,7 +107,8 @@ def evaluate(
         spent.append(_epsilon(measurer, allowed.conversion_delta))
     means = {name: _mean([getattr(run, name) for run in runs]) for name in Score.__dataclass_fields__}
     return {
-        "n": len(epoch),
+        "n": sum(len(batch) for batch in corpus.extracts),
+        "counted": len(epoch),
         "labels": corpus.labels,
         **means,
         "epsilon": max(spent),
