@@ -190,6 +190,15 @@ def test_the_card_shows_unit_epsilon_relation_bounds_promises_and_every_mechanis
     expect(page.locator(".guarded")).to_have_count(0)
 
 
+def test_the_topic_panel_does_not_lie_over_the_card_when_one_jumps_to_it(page, site):
+    page.set_viewport_size({"width": 1280, "height": 700})
+    signed_in(page, site)
+    page.get_by_text("What is guaranteed").click()
+    page.wait_for_timeout(200)
+    detail, card = (page.locator(name).bounding_box() for name in ("#detail", "#card"))
+    assert detail["y"] + detail["height"] <= card["y"]
+
+
 def test_a_guarded_release_wears_a_badge(page, site):
     signed_in(page, site)
     page.get_by_role("combobox", name="Release").select_option(index=1)

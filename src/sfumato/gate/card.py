@@ -30,6 +30,7 @@ DOES_NOT_COVER = (
     "that a log was collected, its dataset name, its epoch and the policy in force",
     "what contribution bounds cut off: counts are of bounded contributions and can be lower than the truth",
     "one person who writes under several user ids: each id is protected on its own",
+    "the same rows given again under another dataset or epoch name: each release adds its own epsilon and delta",
     "what is true of a population: a release may teach something about you that it would teach without you",
     "how long a release took to make, and the machine on which the data lay before",
 )
