@@ -212,7 +212,7 @@ def test_an_empty_epoch_is_released_like_any_other(tmp_path: Path, data: Path) -
         opened._ports.epoch_keys.create("chats", opened._part, "derived")
         release = json.loads(opened.release())
     assert release["topics"] == []
-    assert release["totals"]["users"]["value"] < 60
+    assert release["totals"]["users"]["value"] < 200  # ten standard deviations of the noise
 
 
 def test_a_ledger_that_lost_a_release_is_refused_and_not_read_as_unspent(corpus: Path, data: Path) -> None:

@@ -20,7 +20,7 @@ def tour() -> list[str]:
 
 @pytest.mark.model
 @pytest.mark.slow
-def test_every_block_of_the_tour_runs(tmp_path: Path) -> None:
+def test_every_block_of_the_tour_runs_and_another_policy_finds_its_epoch_spent(tmp_path: Path) -> None:
     blocks = tour()
     assert len(blocks) >= 7
     script = "set -euo pipefail\n" + "\n".join(blocks)
@@ -37,3 +37,13 @@ def test_every_block_of_the_tour_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "export" / "topics.parquet").exists()
     assert '"nmi":' in done.stdout
+    again = subprocess.run(
+        ["sfumato", "run", "strict", "chats.jsonl", "--data", "data", "--epoch", "2026-03", "--json"],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "SFUMATO_KEY_FILE": str(tmp_path / "root.key")},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (again.returncode, again.stdout) == (4, b"")
+    assert b"the budget for release is spent" in again.stderr
