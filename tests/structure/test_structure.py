@@ -48,6 +48,10 @@ def test_the_public_names_are_these() -> None:
         sfumato.Nothing  # noqa: B018
 
 
+def test_type_checkers_of_those_who_import_us_are_told_that_we_have_types() -> None:
+    assert (ROOT / "src" / "sfumato" / "py.typed").exists()
+
+
 def test_importing_the_package_and_the_command_line_loads_nothing_heavy() -> None:
     code = "import sfumato, sfumato.cli.app, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -70,6 +70,7 @@ def test_a_purpose_has_its_own_cap_within_the_epoch(ledger: Ledger) -> None:
 def test_datasets_have_their_own_budgets(ledger: Ledger) -> None:
     ledger.reserve(charge("a", rho=100), CAPS)
     ledger.reserve(dataclasses.replace(charge("b", rho=100), dataset="other"), CAPS)
+    assert [ledger.spent(dataset=dataset)[0] for dataset in ("chats", "other")] == [100, 100]
 
 
 def test_a_question_in_flight_is_not_answered_twice(ledger: Ledger, tmp_path: Path) -> None:
