@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import rfc8785
 
+from sfumato.errors import PolicyError
 from sfumato.extract import facets
 from sfumato.ingest.record import FieldMapping
 from sfumato.model.epochs import year_of
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
     from sfumato.extract.facets import Facet
     from sfumato.policy.schema import Policy
+    from sfumato.privacy.accounting import Allowance
 
 PIPELINE = 1  # raise it when the same policy would measure something else: a stored answer is for its own pipeline
+TOO_SMALL = "guarantee.budget: too small for the measurements of a release; raise epsilon, delta or the release's share"
 DECIDES_THE_ANSWER = frozenset(
     {
         "unit",
@@ -80,8 +83,8 @@ class ReleasePlan:
 def release_plan(policy: Policy, *, dataset: str, epoch: str) -> ReleasePlan:
     """What a release of this dataset's epoch under this policy will measure and cost."""
     budget, yearly = policy.guarantee.budget, policy.guarantee.yearly
-    of_epoch = accounting.allowance(exact(budget.epsilon), exact(budget.delta))
-    of_year = accounting.allowance(exact(yearly.epsilon), exact(yearly.delta))
+    of_epoch = allowance(budget.epsilon, budget.delta)
+    of_year = allowance(yearly.epsilon, yearly.delta)
     rho = int(of_epoch.rho * exact(budget.release))
     topics = topic_plan(policy, rho=rho, delta=of_epoch.selection_delta)
     return ReleasePlan(
@@ -112,9 +115,15 @@ def release_plan(policy: Policy, *, dataset: str, epoch: str) -> ReleasePlan:
 
 
 def topic_plan(policy: Policy, *, rho: int, delta: int) -> TopicPlan:
-    """Bounds and budget of the discovery; a unit that is a conversation has one conversation, on one topic."""
+    """Bounds and budget of the discovery; a unit that is a conversation has one conversation, on one topic.
+
+    Raises:
+        PolicyError: the budget can't give every measurement a share; said here, before anything is charged.
+    """
     bounds, alone = policy.contributions, policy.unit == "conversation"
-    return TopicPlan(
+    if rho < 1:
+        raise PolicyError(TOO_SMALL)
+    plan = TopicPlan(
         phrases_per_user=bounds.phrases_per_user,
         topics_per_user=1 if alone else bounds.topics_per_user,
         conversations_per_user=1 if alone else bounds.conversations_per_user,
@@ -123,6 +132,23 @@ def topic_plan(policy: Policy, *, rho: int, delta: int) -> TopicPlan:
         delta=delta,
         leaves=policy.topics.leaves,
     )
+    try:
+        plan.charges([facet.name for facet in policy.facets])
+    except ValueError:
+        raise PolicyError(TOO_SMALL) from None
+    return plan
+
+
+def allowance(epsilon: float, delta: float) -> Allowance:
+    """What a declared (epsilon, delta) allows.
+
+    Raises:
+        PolicyError: it allows nothing.
+    """
+    try:
+        return accounting.allowance(exact(epsilon), exact(delta))
+    except ValueError:
+        raise PolicyError(TOO_SMALL) from None
 
 
 def facets_of(policy: Policy) -> tuple[Facet, ...]:

@@ -142,3 +142,19 @@ def test_a_release_of_nothing_says_what_to_do_first(tmp_path: Path) -> None:
 def test_unknown_words_are_usage_errors(tmp_path: Path) -> None:
     assert sfumato("publish", home=tmp_path).returncode == 2
     assert sfumato("run", "--nonsense", home=tmp_path).returncode == 2
+
+
+def test_a_budget_too_small_to_measure_anything_is_a_policy_error_before_anything_is_charged(tmp_path: Path) -> None:
+    small = tmp_path / "small.yaml"
+    small.write_text(POLICY.read_text().replace("epsilon: 2.0", "epsilon: 0.0001"))
+    result = attempt(tmp_path, source=GOOD, policy=small)
+    assert result.returncode == 2
+    assert "too small" in one_line(result)
+
+
+def test_a_discard_without_a_receipt_is_not_confirmed(tmp_path: Path) -> None:
+    key = tmp_path / "root.key"
+    RootKey.create(key)
+    result = sfumato("discard", "verify", "--data", tmp_path / "data", "--key-file", key, "--json", home=tmp_path)
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["good"] is False

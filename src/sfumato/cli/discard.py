@@ -25,7 +25,8 @@ def verify(data: Data, key_file: KeyFile = None, json: Json = False) -> None:
             printing.drawn(f"{receipt['id']}  {receipt['dataset']} {receipt['epoch']}  {state}")
         printing.drawn(f"Proves: {found['proves']}", f"Does not prove: {found['does_not_prove']}")
     if not found["good"]:
-        raise VaultError("a discard can't be confirmed; see above")
+        reason = "see above" if found["receipts"] else "there is no receipt here"
+        raise VaultError(f"no discard can be confirmed: {reason}")
 
 
 @group.command()

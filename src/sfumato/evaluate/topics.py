@@ -21,9 +21,8 @@ from sfumato.ingest.record import BadRecord, Records
 from sfumato.ingest.report import IngestReport
 from sfumato.ingest.source import lines, opened
 from sfumato.model.extract import Extracts
-from sfumato.planning import facets_of, field_mapping, topic_plan
+from sfumato.planning import allowance, facets_of, field_mapping, topic_plan
 from sfumato.policy import decide
-from sfumato.policy.schema import exact
 from sfumato.privacy import accounting
 from sfumato.privacy.bounds import BoundedEpoch, bound
 from sfumato.privacy.measure import Measurer
@@ -95,7 +94,7 @@ def evaluate(
 ) -> dict[str, object]:
     """Means of the scores over `seeds` independent runs, each charged the whole (epsilon, delta)."""
     started = time.monotonic()
-    allowed = accounting.allowance(exact(epsilon), exact(delta))
+    allowed = allowance(epsilon, delta)
     plan = topic_plan(corpus.policy, rho=allowed.rho, delta=allowed.selection_delta)
     epoch = bound(corpus.extracts, conversations_per_unit=plan.conversations_per_user)
     domains = {facet.name: facet.domain for facet in facets_of(corpus.policy)}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def verify(directory: Path, raw: Path, keys: EpochKeys, *, holds: Callable[[bytes, bytes], bool]) -> dict[str, Any]:
-    """Each receipt and what speaks against it. `good` is true only if nothing does, for all of them.
+    """Each receipt and what speaks against it. `good` is true only if there are some and nothing does.
 
     Only the destroyed key's own id counts as still there: an epoch may have a newer key for conversations that came
     after the discard.
@@ -40,7 +40,7 @@ def verify(directory: Path, raw: Path, keys: EpochKeys, *, holds: Callable[[byte
             }
         )
     return {
-        "good": all(receipt["good"] for receipt in found),
+        "good": bool(found) and all(receipt["good"] for receipt in found),
         "receipts": found,
         "proves": receipts.PROVES,
         "does_not_prove": receipts.DOES_NOT_PROVE,
