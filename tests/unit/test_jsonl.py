@@ -326,8 +326,9 @@ def test_a_corrupt_gzip_is_an_input_error(tmp_path):
         ('{"text": "x"}'.encode("utf-16-le"), "looks binary"),
         (b"PAR1xx", "Parquet"),
         (b"x\ny\n", r"no line could be accepted: not_json 2 \(lines 1, 2\)"),
-        (gzip.compress(b""), "is empty"),
+        (gzip.compress(b"", mtime=0), "is empty"),
     ],
+    ids=["nothing", "blank lines", "an image", "utf-16", "utf-16 without a mark", "parquet", "no json", "empty gzip"],
 )
 def test_a_whole_input_that_is_wrong_is_one_clear_line(tmp_path, content, words):
     path = tmp_path / "log.jsonl"
