@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 import unicodedata
 
-from sfumato.model.conversation import PSEUDONYM_BYTES, Private
+from sfumato.model.conversation import PSEUDONYM_BYTES
+from sfumato.model.private import Private
 
 KEY_BYTES = 32
 

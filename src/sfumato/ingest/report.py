@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sfumato.model.conversation import Private
+from sfumato.model.private import Private
 
 Rejection = Literal[
     "not_utf8", "not_json", "not_object", "too_long", "no_user", "no_text", "bad_messages", "wrong_epoch"

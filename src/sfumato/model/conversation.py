@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING
+
+from sfumato.model.private import Private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
 PSEUDONYM_BYTES = 16
-
-
-class Private:
-    """Refuses every road by which a value slips into a log, a message or a file by accident."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: private>"
-
-    __str__ = __repr__
-
-    def __format__(self, _spec: str) -> str:
-        raise TypeError(f"{type(self).__name__} is private and can't be formatted")
-
-    def __reduce__(self) -> Never:
-        raise TypeError(f"{type(self).__name__} is private and can't be pickled")
-
-    def __reduce_ex__(self, _protocol: object) -> Never:
-        raise TypeError(f"{type(self).__name__} is private and can't be pickled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sfumato.model.conversation import Private
+from sfumato.model.private import Private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

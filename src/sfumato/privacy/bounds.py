@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from sfumato.model.conversation import Private
+from sfumato.model.private import Private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

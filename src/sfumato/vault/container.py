@@ -17,7 +17,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from sfumato.errors import VaultError
-from sfumato.model.conversation import Private
+from sfumato.model.private import Private
 from sfumato.vault import durable
 from sfumato.vault.envelope import ID_BYTES, OVERHEAD, Place, open_sealed, seal
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfumato.model.conversation import PSEUDONYM_BYTES, Private
+from sfumato.model.conversation import PSEUDONYM_BYTES
 from sfumato.model.extract import Extracts
+from sfumato.model.private import Private
 from sfumato.vault import container, durable
 from sfumato.vault.envelope import context_of
 

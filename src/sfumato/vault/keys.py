@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from sfumato.errors import KeyMissing
-from sfumato.model.conversation import Private
+from sfumato.model.private import Private
 from sfumato.vault import durable
 
 if TYPE_CHECKING:

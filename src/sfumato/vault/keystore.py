@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote, unquote
 
 from sfumato.errors import KeyMissing, VaultError
-from sfumato.model.conversation import Private
+from sfumato.model.private import Private
 from sfumato.vault import durable
 from sfumato.vault.envelope import ID_BYTES, KEY_BYTES, OVERHEAD, Place, context_of, open_sealed, seal
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sfumato.errors import KeyMissing
-from sfumato.model.conversation import Private
+from sfumato.model.private import Private
 from sfumato.vault import durable, receipts
 from sfumato.vault.manifest import Manifest
 from sfumato.vault.segments import describe, segment_paths

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from sfumato.errors import StorageError, VaultError
-from sfumato.model.conversation import PSEUDONYM_BYTES, Conversation, Message, Private
+from sfumato.model.conversation import PSEUDONYM_BYTES, Conversation, Message
+from sfumato.model.private import Private
 from sfumato.vault import container, durable
 
 if TYPE_CHECKING:
