@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sfumato.adapters.roles import PolicyModels
+from sfumato.extraction import Models
 from sfumato.gateway import Gateway, Ports, Scope
 from sfumato.model.layout import Layout
 from sfumato.policy.load import parse
@@ -40,6 +43,11 @@ def policy(change: tuple[str, str] = ("", "")) -> Policy:
     return parse(POLICY.replace(*change) if change[0] else POLICY)
 
 
+def no_models(spent: Decimal) -> Models:
+    """The models of a policy that names none."""
+    return PolicyModels(policy(), environment={}, spent_before=spent)
+
+
 @contextmanager
 def _stand_in() -> Iterator[HashedEmbedder]:
     yield HashedEmbedder()
@@ -57,6 +65,7 @@ def gateway(
     root = RootKey(b"t" * 32)
     layout = Layout(data=data)
     ports = Ports(
+        models=no_models,
         embedder=_stand_in,
         noise=noise,
         now=lambda: NOW,

@@ -2,59 +2,61 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 import rfc8785
 
-from sfumato import planning
+from sfumato import discovery, planning
+from sfumato.asking import probe
 from sfumato.errors import InputError, KeyMissing, Refused
-from sfumato.extract.extractive import extract
+from sfumato.extraction import Extraction, Watch, spent_before
+from sfumato.gate.auditor import Auditor
 from sfumato.gate.card import card
 from sfumato.gate.door import Door, Header
 from sfumato.ingest.jsonl import Limits, read
 from sfumato.ingest.pseudonym import Pseudonyms
 from sfumato.ingest.report import IngestReport
-from sfumato.model import document, signature, strict_json
+from sfumato.model import document, signature
 from sfumato.model.epochs import overlap, span
+from sfumato.planning import NO_FILES
 from sfumato.policy import decide
 from sfumato.privacy.bounds import bound
 from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.measure import Measurer
+from sfumato.publication import publish, published
 from sfumato.retention import sweep
-from sfumato.topics.discover import discover
+from sfumato.topics.counting import SCREENED
 from sfumato.vault import durable
 from sfumato.vault.derived import DerivedStore
 from sfumato.vault.rawzone import RawZone
-from sfumato.vault.segments import SegmentWriter, read_segment
+from sfumato.vault.segments import SegmentWriter, conversations_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
+    from decimal import Decimal
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from sfumato.embed.sentences import Embedder
+    from sfumato.extraction import Models
     from sfumato.model.conversation import Conversation
     from sfumato.model.extract import Extracts
     from sfumato.model.layout import Layout
+    from sfumato.model.prompt import Model
+    from sfumato.model.release import ModelUse, Role
+    from sfumato.planning import Resources
+    from sfumato.policy.decide import Decision
     from sfumato.policy.schema import Policy
     from sfumato.privacy.noise import OpenDPNoise
     from sfumato.topics.tree import TopicTree
-    from sfumato.vault.keystore import EpochKey, EpochKeys
+    from sfumato.vault.keystore import EpochKeys
 
-EXTRACTION_BATCH = 4096
-PHRASES_OF_A_CONVERSATION = 12
 UNFINISHED = "unfinished-"
-PROVIDER = "extractive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What the gateway needs from outside: sentence vectors, noise, the time, keys, a signer."""
+    """What the gateway needs from outside: sentence vectors, noise, the time, keys, a signer, language models.
+
+    models: those the policy names, given what earlier runs of the epoch may have cost.
+    """
 
     embedder: Callable[[], AbstractContextManager[Embedder]]
     noise: Callable[[], AbstractContextManager[OpenDPNoise]]
@@ -76,6 +81,11 @@ class Ports:
     epoch_keys: EpochKeys
     pseudonym_key: bytes
     signer: Ed25519PrivateKey
+    models: Callable[[Decimal], Models]
+
+
+def _unheard(_dollars: Decimal) -> None:
+    """Nobody asked what it costs."""
 
 
 class Gateway:
@@ -86,14 +96,17 @@ class Gateway:
         Refused: another process is at work on the same dataset and epoch.
     """
 
-    def __init__(self, *, policy: Policy, layout: Layout, scope: Scope, ports: Ports) -> None:
+    def __init__(
+        self, *, policy: Policy, layout: Layout, scope: Scope, ports: Ports, files: Resources = NO_FILES
+    ) -> None:
         self.policy = policy
         self.epoch = scope.epoch
         self._scope = scope
         self._layout = layout
         self._ports = ports
         self._stack = ExitStack()
-        self._plan = planning.release_plan(policy, dataset=scope.dataset, epoch=scope.epoch)
+        self._rubric = files.rubric
+        self._plan = planning.release_plan(policy, dataset=scope.dataset, epoch=scope.epoch, resources=files)
         self._part = f"{scope.epoch}.{self._plan.extraction_digest[:12]}"  # extracts of other settings never mix
         self._raw = RawZone(
             dataset=scope.dataset,
@@ -107,7 +120,7 @@ class Gateway:
 
     def __enter__(self) -> Self:
         durable.directory(self._layout.data)
-        self._stack.enter_context(_exclusive(self._layout.data / f".{self._scope.dataset}.{self.epoch}.lock"))
+        self._stack.enter_context(durable.exclusive(self._layout.data / f".{self._scope.dataset}.{self.epoch}.lock"))
         self._ledger = Ledger(self._layout.ledger)
         self._stack.callback(self._ledger.close)
         try:
@@ -146,40 +159,52 @@ class Gateway:
         durable.remove([unfinished], inside=self._raw.folder)
         return report
 
-    def waiting(self) -> bool:
-        """Whether sealed conversations wait for extraction."""
-        return bool(self._raw.segments())
+    def waiting(self) -> int:
+        """How many sealed conversations wait for extraction; for the operator's eyes."""
+        key = self._raw.key()
+        return 0 if key is None else sum(conversations_in(path, key) for path in self._raw.segments())
 
-    def extract(self, *, partial: bool = False, advance: Callable[[int], None]) -> str | None:
+    def extract(
+        self, *, partial: bool = False, advance: Callable[[int], None], paid: Callable[[Decimal], None] = _unheard
+    ) -> str | None:
         """Extract every waiting segment, delete each one's ciphertext, destroy the raw key; returns the receipt's id.
 
         A segment is deleted only after its extracts are on disk; the key is destroyed only after the last segment.
         An input that broke off is not gone on with unless `partial` says so: where it broke off may be one user's
-        doing, and would decide who else is counted.
+        doing, and would decide who else is counted. `paid` is told what the epoch's models have cost so far, in US
+        dollars; a run that stops goes on where it was and asks no question twice.
 
         Raises:
             InputError: an input broke off.
             VaultError: a segment was altered. KeyMissing: its key is gone.
+            ModelUnavailable: nobody answers. Refused: the policy does not let this reader read, or its spend cap is
+                reached.
         """
         if not partial and list(self._raw.folder.glob(f"{UNFINISHED}*")):
             raise InputError("an input of this epoch broke off: ingest it again, whole, or extract with --partial")
         key = self._raw.key()
         if key is None:
-            if self.waiting():
+            if self._raw.segments():
                 raise KeyMissing(
                     f"{self._scope.dataset} {self.epoch}: the key of the sealed conversations is destroyed"
                 )
             return None
-        reader = decide.extraction(self.policy.extraction, provider=PROVIDER)
-        if not reader.allowed:
-            raise Refused(reader.reason)
+        if self._plan.reading.questions is None:
+            _obey(decide.extraction(self.policy.extraction, provider="extractive", model=None, endpoint=None))
         started = self._now()
-        derived = self._ports.epoch_keys.create(self._scope.dataset, self._part, "derived")
-        store = DerivedStore(self._derived, derived)
-        with self._ports.embedder() as embedder:
-            for path in self._raw.segments():
-                store.write(path.stem, self._extracts(path, key, embedder, advance))
-                self._raw.retire(path, key)
+        with (
+            self._ports.embedder() as embedder,
+            Extraction(
+                raw=self._raw,
+                folder=self._derived,
+                key=self._ports.epoch_keys.create(self._scope.dataset, self._part, "derived"),
+                reading=self._plan.reading,
+                embedder=embedder,
+                models=self._ports.models,
+                watch=Watch(advance=advance, paid=paid),
+            ) as extraction,
+        ):
+            extraction.run(key)
         return self._raw.discard(key, policy=self._plan.policy_digest, ingested=started, destroyed=self._now())
 
     def check_budget(self) -> None:
@@ -213,19 +238,22 @@ class Gateway:
         names = [facet.name for facet in self._plan.facets]
         limit = self._plan.topics.conversations_per_user
         epoch = bound(self._batches(), conversations_per_unit=limit, facets=names)
+        models = self._ports.models(self._spent_on_models())
         with self._ports.embedder() as embedder, self._ports.noise() as noise:
-            embedder.embed([""])  # a model that can't be loaded must show before anything is charged
+            embedder.embed([""])  # a model that can't be used must show before anything is charged
+            namer, auditor = self._writers(models)
             reservation = self._ledger.reserve(self._plan.charge(created=self._now()), self._plan.caps)
             try:
                 measurer = Measurer(noise, rho=self._plan.rho, delta=self._plan.delta)
-                tree = discover(
+                tree = discovery.topics(
                     epoch,
-                    plan=self._plan.topics,
+                    plan=self._plan,
+                    limits=self.policy.thresholds,
                     measurer=measurer,
                     embed=embedder.embed,
-                    facet_domains={facet.name: facet.domain for facet in self._plan.facets},
+                    namer=namer,
                 )
-                canonical = self._signed(tree, measurer)
+                canonical = self._signed(tree, measurer, auditor, models.uses())
                 self._ledger.released(reservation, canonical.decode())
             except BaseException:
                 self._ledger.burned(reservation)
@@ -239,19 +267,12 @@ class Gateway:
         Raises:
             StorageError: the ledger does not account for a release. Refused: the epochs overlap.
         """
-        self._ledger.check_accounts_for(self._made())
+        self._ledger.check_accounts_for(published(self._layout))
         for entry in self._ledger.entries():
             if entry.dataset == self._scope.dataset and overlap(entry.epoch, self.epoch):
                 raise Refused(
                     f"epoch {self.epoch} shares days with {entry.epoch}, which is charged already: one of them only"
                 )
-
-    def _made(self) -> Iterator[tuple[str, str]]:
-        """Dataset and epoch of every release here; a file that is none is not served either."""
-        for path in self._layout.releases.glob("*.json"):
-            with suppress(InputError):
-                release = document.decode(strict_json.loads(path.read_bytes()))
-                yield release.dataset, release.epoch
 
     def _read(self, source: str, report: IngestReport, *, strict: bool) -> Iterator[Conversation]:
         """A record without a date is taken to lie in the epoch; one dated outside a named epoch is rejected."""
@@ -265,16 +286,8 @@ class Gateway:
             report=report,
         )
 
-    def _extracts(
-        self, path: Path, key: EpochKey, embedder: Embedder, advance: Callable[[int], None]
-    ) -> Iterator[Extracts]:
-        conversations = read_segment(path, key)
-        while batch := list(islice(conversations, EXTRACTION_BATCH)):
-            yield extract(batch, facets=self._plan.facets, embed=embedder, phrases_limit=PHRASES_OF_A_CONVERSATION)
-            advance(len(batch))
-
     def _batches(self) -> Iterator[Extracts]:
-        if self.waiting():
+        if self._raw.segments():
             raise InputError("sealed conversations still wait: run `sfumato extract` first")
         try:
             key = self._ports.epoch_keys.open(self._scope.dataset, self._part, "derived")
@@ -284,19 +297,44 @@ class Gateway:
             ) from None
         return DerivedStore(self._derived, key).batches()
 
-    def _signed(self, tree: TopicTree, measurer: Measurer) -> bytes:
+    def _writers(self, models: Models) -> tuple[Model | None, Auditor]:
+        """Who writes names and who judges them, each asked one question about nothing first.
+
+        Raises:
+            ModelUnavailable: one of them can't be used. Refused: the policy does not let it be asked.
+        """
+        opened: dict[Role, Model] = {}
+        asked: tuple[tuple[Role, str], ...] = (
+            ("naming", self.policy.naming.provider), ("auditor", self.policy.auditor.provider),
+        )  # fmt: skip
+        for role, provider in asked:
+            if provider == "anthropic":
+                opened[role] = self._stack.enter_context(models.open(role))
+                probe(opened[role])
+        section = self.policy.auditor
+        auditor = Auditor(
+            self._rubric, model=opened.get("auditor"), minimum=section.minimum, on_denial=section.on_denial
+        )
+        return opened.get("naming"), auditor
+
+    def _spent_on_models(self) -> Decimal:
+        """US dollars that extraction may have cost; kept under the key of the derived zone."""
+        key = self._ports.epoch_keys.open(self._scope.dataset, self._part, "derived")
+        return spent_before(self._derived, key)
+
+    def _signed(self, tree: TopicTree, measurer: Measurer, auditor: Auditor, models: tuple[ModelUse, ...]) -> bytes:
         guarantee = card(
+            mode=self._plan.mode,
             unit=self.policy.unit,
             mechanisms=measurer.mechanisms,
             bounds=self._plan.bounds,
             conversion_delta=self._plan.conversion_delta,
         )
-        mode = decide.release_mode(self.policy.guarantee, mode=guarantee.mode)
-        if not mode.allowed:
-            raise Refused(mode.reason)
+        _obey(decide.release_mode(self.policy.guarantee, mode=guarantee.mode))
         door = Door(
             limits=self.policy.thresholds,
-            domains={facet.name: facet.domain for facet in self._plan.facets},
+            domains={facet.name: facet.domain for facet in self._plan.facets} | {SCREENED: ("in", "out")},
+            auditor=auditor,
         )
         header = Header(
             dataset=self._scope.dataset,
@@ -304,56 +342,23 @@ class Gateway:
             created=self._now(),
             policy_name=self.policy.metadata.name,
             policy_digest=self._plan.policy_digest,
+            models=models,
         )
         release = door.release(tree, header=header, guarantee=guarantee, measurer=measurer)
         return rfc8785.dumps(signature.sign(document.encode(release), self._ports.signer))
 
     def _publish(self, canonical: bytes) -> None:
         """Put the release where readers look, then discard what it was made from if the policy says so. Repeatable."""
-        path = self._layout.releases / f"{json.loads(canonical)['id']}.json"
-        if not path.exists():
-            durable.directory(self._layout.releases)
-            self._pin_key()
-            durable.write(path, [canonical])
+        publish(canonical, self._layout, self._ports.signer.public_key())
         kept = decide.keep(self.policy.retention, data="derived", age=timedelta(0), used=True).allowed
         if not kept and self._derived.exists():
             self._ports.epoch_keys.destroy(self._scope.dataset, self._part, "derived")
             durable.remove(self._derived.iterdir(), inside=self._derived)
 
-    def _pin_key(self) -> None:
-        """Write the public key that readers check releases against.
-
-        Raises:
-            KeyMissing: another key is pinned: the root key is not the one that made the releases here.
-        """
-        ours = self._ports.signer.public_key().public_bytes_raw().hex()
-        path = self._layout.release_key
-        if not path.exists():
-            durable.write(path, [ours.encode() + b"\n"])
-        elif path.read_text().strip() != ours:
-            raise KeyMissing(
-                f"{path}: the releases here are signed by another root key; use that one, or another --data"
-            )
-
     def _now(self) -> str:
         return self._ports.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-@contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock file while inside; the system lets go of it however the process ends.
-
-    Raises:
-        Refused: another process holds it.
-    """
-    with durable.storage(path):
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise Refused("another sfumato is at work on this dataset and epoch; wait for it to end") from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+def _obey(decision: Decision) -> None:
+    if not decision.allowed:
+        raise Refused(f"{decision.rule}: {decision.reason}")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import rfc8785
 
 from sfumato.errors import PolicyError
 from sfumato.extract import facets
+from sfumato.extract.form import REQUEST
+from sfumato.extract.questions import Questions
 from sfumato.ingest.record import FieldMapping
 from sfumato.model.epochs import year_of
+from sfumato.policy import decide
 from sfumato.policy.load import digest
-from sfumato.policy.schema import exact
+from sfumato.policy.schema_base import exact
 from sfumato.privacy import accounting
 from sfumato.privacy.ledger import Caps, Charge
 from sfumato.topics.plan import TopicPlan
@@ -23,10 +27,14 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from sfumato.extract.facets import Facet
+    from sfumato.gate.rubric import Rubric
+    from sfumato.model.guarantee import Mode
+    from sfumato.model.taxonomy import Taxonomy
     from sfumato.policy.schema import Policy
+    from sfumato.policy.schema_facets import FacetSection, TaxonomySection
     from sfumato.privacy.accounting import Allowance
 
-PIPELINE = 1  # raise it when the same policy would measure something else: a stored answer is for its own pipeline
+PIPELINE = 2  # raise it when the same policy would measure something else: a stored answer is for its own pipeline
 TOO_SMALL = "guarantee.budget: too small for the measurements of a release; raise epsilon, delta or the release's share"
 DECIDES_THE_ANSWER = frozenset(
     {
@@ -37,19 +45,62 @@ DECIDES_THE_ANSWER = frozenset(
         "thresholds",
         "extraction",
         "embedding",
+        "screen",
         "facets",
         "topics",
         "naming",
+        "auditor",
     }
 )
 
-DECIDES_THE_EXTRACTS = frozenset({"unit", "input", "extraction", "embedding", "facets"})
+DECIDES_THE_EXTRACTS = frozenset({"unit", "input", "extraction", "embedding", "screen", "facets", "topics"})
+HOW_FAST = {"extraction": {"concurrency", "batch"}}  # decides when an answer comes, not what it is
+TOPIC = "topic"  # the path that a model walks where topics are declared
+
+_NO_TAXONOMIES: Mapping[TaxonomySection, Taxonomy] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a policy names in files of their own, read: public trees, and the auditor's rubric (None: the built-in)."""
+
+    taxonomies: Mapping[TaxonomySection, Taxonomy] = field(default_factory=dict)
+    rubric: Rubric | None = None
+
+    def digests(self) -> list[str]:
+        """What they hold, for the question that a release answers: under one name there may be another tree later."""
+        rubric = self.rubric.digest if self.rubric else ""
+        return [*sorted(taxonomy.digest for taxonomy in self.taxonomies.values()), rubric]
+
+
+NO_FILES = Resources()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How conversations are read. questions: asked of a model; None where words are counted by rules.
+
+    batches: whether the provider answers in batches, hours later. keep_summaries: guarded mode writes names from them.
+    """
+
+    facets: tuple[Facet, ...]
+    questions: Questions | None
+    batches: bool = False
+    keep_summaries: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasePlan:
-    """One release to be: its place, its question's digest, its charge (nano units), its bounds and its caps."""
+    """One release to be: its place, its question's digest, its charge (nano units), its bounds and its caps.
 
+    facets: those that are counted. taxonomy: the declared topics, of which a conversation stands for `at_most`; None
+    where they are discovered.
+    """
+
+    mode: Mode
+    reading: Reading
+    taxonomy: Taxonomy | None
+    at_most: int
     dataset: str
     epoch: str
     question: str
@@ -80,30 +131,41 @@ class ReleasePlan:
         )
 
 
-def release_plan(policy: Policy, *, dataset: str, epoch: str) -> ReleasePlan:
-    """What a release of this dataset's epoch under this policy will measure and cost."""
+def release_plan(policy: Policy, *, dataset: str, epoch: str, resources: Resources = NO_FILES) -> ReleasePlan:
+    """What a release of this dataset's epoch under this policy will measure and cost.
+
+    Raises:
+        PolicyError: the budget is too small to measure anything, or a taxonomy that it names was not read.
+    """
     budget, yearly = policy.guarantee.budget, policy.guarantee.yearly
     of_epoch = allowance(budget.epsilon, budget.delta)
     of_year = allowance(yearly.epsilon, yearly.delta)
     rho = int(of_epoch.rho * exact(budget.release))
     topics = topic_plan(policy, rho=rho, delta=of_epoch.selection_delta)
+    declared, files = policy.topics.taxonomy, resources.digests()
     return ReleasePlan(
+        mode=policy.guarantee.mode,
+        reading=reading_of(policy, resources.taxonomies),
+        taxonomy=None if declared is None else _taxonomy(declared, resources.taxonomies),
+        at_most=policy.topics.at_most,
         dataset=dataset,
         epoch=epoch,
-        question=_question(policy, dataset, epoch),
-        extraction_digest=_digest({"pipeline": PIPELINE, "policy": _only(policy, DECIDES_THE_EXTRACTS)}),
+        question=_digest(
+            {"kind": "release", "pipeline": PIPELINE, "dataset": dataset, "epoch": epoch, "files": files}
+            | {"policy": _only(policy, DECIDES_THE_ANSWER)}
+        ),
+        extraction_digest=_digest(
+            {"pipeline": PIPELINE, "mode": policy.guarantee.mode, "files": files}
+            | {"policy": _only(policy, DECIDES_THE_EXTRACTS)}
+        ),
         policy_digest=digest(policy),
         unit=policy.unit,
         rho=rho,
         delta=of_epoch.selection_delta,
         conversion_delta=of_epoch.conversion_delta,
         topics=topics,
-        facets=facets_of(policy),
-        bounds={
-            f"conversations_per_{policy.unit}": topics.conversations_per_user,
-            f"phrases_per_{policy.unit}": topics.phrases_per_user,
-            f"topics_per_{policy.unit}": topics.topics_per_user,
-        },
+        facets=facets_of(policy, resources.taxonomies),
+        bounds=_bounds(policy, topics),
         caps=Caps(
             purpose_rho=rho,
             epoch_rho=of_epoch.rho,
@@ -112,6 +174,14 @@ def release_plan(policy: Policy, *, dataset: str, epoch: str) -> ReleasePlan:
             yearly_delta=of_year.selection_delta,
         ),
     )
+
+
+def _bounds(policy: Policy, plan: TopicPlan) -> dict[str, int]:
+    """What a card says of one unit's part; phrases are counted only where topics are discovered from them."""
+    counted = {"conversations": plan.conversations_per_user, "topics": plan.topics_per_user}
+    if policy.topics.taxonomy is None and policy.guarantee.mode == "formal":
+        counted["phrases"] = plan.phrases_per_user
+    return {f"{what}_per_{policy.unit}": counted[what] for what in sorted(counted)}
 
 
 def topic_plan(policy: Policy, *, rho: int, delta: int) -> TopicPlan:
@@ -131,6 +201,8 @@ def topic_plan(policy: Policy, *, rho: int, delta: int) -> TopicPlan:
         rho=rho,
         delta=delta,
         leaves=policy.topics.leaves,
+        overall_only=frozenset(facet.name for facet in policy.facets if facet.kind == "path"),
+        screened=policy.screen is not None,
     )
     try:
         plan.charges([facet.name for facet in policy.facets])
@@ -151,21 +223,89 @@ def allowance(epsilon: float, delta: float) -> Allowance:
         raise PolicyError(TOO_SMALL) from None
 
 
-def facets_of(policy: Policy) -> tuple[Facet, ...]:
-    """The policy's facets as extraction computes or reads them."""
-    found = []
-    for declared in policy.facets:
-        if declared.is_computed:
-            found.append(facets.computed(declared.name))  # type: ignore[arg-type]  # the schema knows the same names
-        elif isinstance(declared.domain, tuple):
-            found.append(facets.category(declared.name, declared.domain, attribute=declared.attribute))
-    return tuple(found)
+def facets_of(policy: Policy, taxonomies: Mapping[TaxonomySection, Taxonomy] = _NO_TAXONOMIES) -> tuple[Facet, ...]:
+    """The policy's facets as extraction computes, reads or asks them; taxonomies: those its paths walk, as read.
+
+    Raises:
+        PolicyError: a path's taxonomy is not among them.
+    """
+    return tuple(
+        _facet(declared) if declared.taxonomy is None else _path(declared, declared.taxonomy, taxonomies)
+        for declared in policy.facets
+    )
+
+
+def reading_of(policy: Policy, taxonomies: Mapping[TaxonomySection, Taxonomy] = _NO_TAXONOMIES) -> Reading:
+    """How this policy's conversations are read."""
+    return Reading(
+        facets=facets_of(policy, taxonomies),
+        questions=questions_of(policy, taxonomies),
+        batches=policy.extraction.batch,
+        keep_summaries=policy.naming.evidence == "private_summaries",
+    )
+
+
+def questions_of(policy: Policy, taxonomies: Mapping[TaxonomySection, Taxonomy] = _NO_TAXONOMIES) -> Questions | None:
+    """What a model is asked of every conversation; None where no model reads them.
+
+    Raises:
+        PolicyError: a path's taxonomy is missing, or a facet has a name that the form itself uses.
+    """
+    if policy.extraction.provider == "extractive":
+        return None
+    asked, declared = facets_of(policy, taxonomies), policy.topics.taxonomy
+    if declared is not None:
+        about = policy.extraction.about or REQUEST
+        tree = _taxonomy(declared, taxonomies)
+        asked = (*asked, facets.path(TOPIC, tree, ask=f"which of these is {about}", at_most=policy.topics.at_most))
+    try:
+        return Questions(
+            facets=asked,
+            about=policy.extraction.about or REQUEST,
+            screen=policy.screen.ask if policy.screen is not None else None,
+            window=policy.extraction.window,
+        )
+    except ValueError as reason:
+        raise PolicyError(str(reason)) from None
+
+
+def _path(declared: FacetSection, wanted: TaxonomySection, read: Mapping[TaxonomySection, Taxonomy]) -> Facet:
+    return facets.path(declared.name, _taxonomy(wanted, read), ask=declared.ask or "", at_most=declared.several)
+
+
+def _taxonomy(wanted: TaxonomySection, read: Mapping[TaxonomySection, Taxonomy]) -> Taxonomy:
+    if wanted not in read:
+        raise PolicyError("a declared taxonomy was not read; read the file that the policy names first")
+    return read[wanted]
+
+
+def _facet(declared: FacetSection) -> Facet:
+    name, ask = declared.name, declared.ask or ""
+    domain = declared.domain if isinstance(declared.domain, tuple) else ()
+    if declared.is_computed:
+        return facets.computed(name)  # type: ignore[arg-type]  # the schema knows the same names
+    match declared.kind:
+        case "multi_label":
+            return facets.multi_label(name, domain, ask=ask, at_most=declared.several)
+        case "scale":
+            lowest, highest = declared.range or (1, 1)
+            return facets.scale(name, lowest, highest, ask=ask)
+        case "number":
+            return facets.number(name, declared.bins or (), ask=ask)
+        case "yes_no":
+            return facets.yes_no(name, ask=ask)
+        case _:
+            return facets.category(name, domain, attribute=declared.attribute, ask=declared.ask)
 
 
 def field_mapping(policy: Policy) -> FieldMapping:
-    """Where the policy's input section says that things stand in a record; only declared attributes are read."""
+    """Where the policy's input section says that things stand in a record; no attribute is read that it denies.
+
+    Decided once for each attribute: a record's others are never looked at.
+    """
     names = policy.input
-    wanted = tuple(facet.attribute for facet in facets_of(policy) if facet.attribute is not None)
+    asked_for = dict.fromkeys(facet.read_from for facet in policy.facets if facet.read_from is not None)
+    wanted = tuple(name for name in asked_for if decide.ingest_attribute(policy, attribute=name).allowed)
     return FieldMapping(
         conversation_id=names.conversation_id,
         user_id=names.user_id,
@@ -180,14 +320,9 @@ def field_mapping(policy: Policy) -> FieldMapping:
     )
 
 
-def _question(policy: Policy, dataset: str, epoch: str) -> str:
-    """Digest of all that decides the answer; who may read it and who owns the policy do not."""
-    decides = _only(policy, DECIDES_THE_ANSWER)
-    return _digest({"kind": "release", "pipeline": PIPELINE, "dataset": dataset, "epoch": epoch, "policy": decides})
-
-
 def _only(policy: Policy, sections: frozenset[str]) -> dict[str, Any]:
-    return policy.model_dump(mode="json", include=set(sections))
+    """What decides an answer; who may read it, who owns the policy and how fast it comes do not."""
+    return policy.model_dump(mode="json", include=set(sections), exclude=HOW_FAST)
 
 
 def _digest(value: dict[str, Any]) -> str:

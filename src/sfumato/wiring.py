@@ -14,9 +14,12 @@ from sfumato.policy.load import builtin_names, builtin_path, digest, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
+    from sfumato.adapters.roles import PolicyModels
     from sfumato.embed.sentences import SentenceEmbedder
     from sfumato.gateway import Gateway
+    from sfumato.planning import Resources
     from sfumato.policy.schema import Policy
     from sfumato.privacy.noise import OpenDPNoise
     from sfumato.serve.api_keys import ApiKeys
@@ -48,11 +51,33 @@ def gateway(
         epoch_keys=EpochKeys(layout.keystore, root),
         pseudonym_key=root.derive("pseudonyms"),
         signer=Ed25519PrivateKey.from_private_bytes(root.derive("release signing")),
+        models=lambda spent: models(loaded, spent),
     )
-    return use_cases.Gateway(policy=loaded, layout=layout, scope=scope, ports=ports)
+    return use_cases.Gateway(policy=loaded, layout=layout, scope=scope, ports=ports, files=_files(policy, loaded))
 
 
 load_policy = policy  # `gateway` has a parameter of that name
+
+
+def models(loaded: Policy, spent: Decimal) -> PolicyModels:
+    """The language models that a policy names; those it does not name can't be opened."""
+    from sfumato.adapters.roles import PolicyModels
+
+    return PolicyModels(loaded, environment=os.environ, spent_before=spent)
+
+
+def _files(name: str, loaded: Policy) -> Resources:
+    """What the policy names in files of their own; their paths are taken from where the policy lies."""
+    from sfumato.gate import rubric
+    from sfumato.planning import Resources
+    from sfumato.policy import taxonomy_file
+
+    folder = (Path(name) if Path(name).exists() else builtin_path(name)).parent
+    named = [loaded.topics.taxonomy, *(facet.taxonomy for facet in loaded.facets)]
+    return Resources(
+        taxonomies={section: taxonomy_file.read(section, folder=folder) for section in named if section is not None},
+        rubric=rubric.load(loaded.auditor.rubric, folder=folder),
+    )
 
 
 def embedder(loaded: Policy) -> SentenceEmbedder:

@@ -71,6 +71,8 @@ def test_an_override_lets_its_field_be_looser_and_stands_in_the_digest():
         (LOOSER + leave(expires="'2026-13-01'"), "override.0.expires"),
         (LOOSER + leave(expires="20270101"), "override.0.expires: write the day as YYYY-MM-DD"),
         (LOOSER + NOBODY, "approved_by: missing"),
+        ("extraction: {provider: anthropic, model: m}\n", "extraction.provider: anthropic is looser"),
+        ("screen: {ask: Is it?}\nextraction: {provider: anthropic, model: m}\n", "extraction.provider: anthropic is"),
         (LOOSER + "override: yes\n", "override"),
     ],
 )
@@ -114,3 +116,17 @@ def test_a_child_that_is_not_a_file_is_refused(tmp_path):
         with pytest.raises(PolicyError) as problem:
             load(tmp_path / "child.yaml")
         assert "\n" not in str(problem.value)
+
+
+def test_no_override_gives_leave_to_go_unsigned():
+    """The leave would stand in the very file that nobody signed."""
+    unsigned = CHILD.replace("standard", "strict") + "signature_required: false\n"
+    for text in (unsigned, unsigned + leave("signature_required")):
+        with pytest.raises(PolicyError, match=r"signature_required: false is looser|can't be overridden"):
+            parse(text, clock=lambda: TODAY)
+    assert parse(CHILD.replace("standard", "strict"), clock=lambda: TODAY).signature_required
+
+
+def test_with_leave_for_the_provider_a_child_may_name_its_model_and_all_that_belongs_to_it():
+    reads = "extraction: {provider: anthropic, model: m, base_url: 'https://c', region: eu, window: 99000, about: x}\n"
+    assert child(reads + leave("extraction.provider")).extraction.model == "m"

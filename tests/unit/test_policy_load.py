@@ -9,9 +9,10 @@ import pytest
 
 from sfumato.errors import PolicyError
 from sfumato.policy.load import builtin_names, digest, load, parse
-from sfumato.policy.schema import exact
+from sfumato.policy.schema_base import exact
 
 POLICIES = Path(__file__).parents[2] / "policies"
+ASKS = "provider: anthropic, model: m"
 MINIMAL = """\
 apiVersion: sfumato/v1
 kind: PrivacyPolicy
@@ -26,7 +27,7 @@ guarantee:
 
 def test_every_policy_in_the_folder_loads() -> None:
     names = [path.stem for path in POLICIES.glob("*.yaml") if not path.name.endswith(".cases.yaml")]
-    assert {"standard", "strict"} <= set(names)
+    assert {"standard", "strict", "clio"} <= set(names)
     assert sorted(names) == builtin_names()
     for name in names:
         assert load(POLICIES / f"{name}.yaml").metadata.name == name
@@ -57,7 +58,7 @@ def test_a_declared_decimal_is_read_exactly() -> None:
         (("unit: user", "unit: token"), "unit"),
         (("unit: user", "unit: user\nunit: conversation"), "policy:5:1: this key stands twice"),
         (("unit: user", "unit: user\nthreshold: {}"), "did you mean thresholds?"),
-        (("  yearly: {epsilon: 4.0", "  yearly: {epsilon: 0.5"), "guarantee.yearly is smaller"),
+        (("  yearly: {epsilon: 4.0", "  yearly: {epsilon: 0.5"), "policy:8:3: guarantee.yearly: smaller"),
         (("unit: user", "unit: user\nfacets: [{name: mood}]"), "nothing computes it"),
         (("unit: user", "unit: user\nfacets: [{name: plan, kind: category}]"), "closed domain"),
         (("unit: user", "unit: &u user\nepoch: *u"), "aliases"),
@@ -66,16 +67,46 @@ def test_a_declared_decimal_is_read_exactly() -> None:
         (("unit: user", "unit: user\nextends: nowhere.yaml"), "can't read the policy"),
         (
             ("guarantee:", "guarantee:\n  mode: guarded"),
-            "policy:7:3: guarantee.mode: guarded mode is not in this version",
+            "policy:7:3: guarantee.mode: guarded mode is Clio as published",
         ),
         (
             ("unit: user", "unit: user\nqueries: {live: true}"),
             "policy:5:1: queries: asking live queries is not in this",
         ),
-        (("unit: user", "unit: user\nextraction: {provider: anthropic}"), "a model is not in this version"),
-        (("unit: user", "unit: user\nauditor: {rubric: r.yaml}"), "an audit rubric is not in this version"),
-        (("unit: user", "unit: user\nnaming: {evidence: private_summaries}"), "is not in this version"),
-        (("unit: user", "unit: user\nfacets: [{name: mood, kind: scale}]"), "a scale facet is not in this version"),
+        (("unit: user", "unit: user\nextraction: {provider: anthropic}"), "provider anthropic needs a model"),
+        (("unit: user", "unit: user\nextraction: {model: m}"), "model and base_url belong to provider anthropic"),
+        (("unit: user", "unit: user\nextraction: {batch: true}"), "the extractive provider asks none"),
+        (
+            ("unit: user", f"unit: user\nextraction: {{{ASKS}, base_url: 'http://example.org'}}"),
+            "conversations in clear",
+        ),
+        (("unit: user", f"unit: user\nextraction: {{{ASKS}, base_url: 'https://a:b@c'}}"), "without a password"),
+        (("unit: user", f"unit: user\nextraction: {{{ASKS}, base_url: 'https://[c'}}"), "not an address"),
+        (("unit: user", f'unit: user\nextraction: {{{ASKS}, base_url: "https://c\\td"}}'), "write the address as"),
+        (("unit: user", f"unit: user\nextraction: {{{ASKS}, base_url: 'file:///c'}}"), "write the address as"),
+        (("unit: user", f"unit: user\nextraction: {{{ASKS}, region: Mars!}}"), "extraction.region"),
+        (("unit: user", "unit: user\nauditor: {minimum: 6}"), "auditor.minimum"),
+        (("unit: user", "unit: user\nnaming: {evidence: private_summaries}"), "names from summaries are written by a"),
+        (
+            ("unit: user", f"unit: user\nnaming: {{{ASKS}, evidence: private_summaries}}"),
+            ": naming.evidence: names from private summaries exist in guarded mode only",
+        ),
+        (("unit: user", "unit: user\nscreen: {ask: Is it?}"), "asks a question, which only a model answers"),
+        (("unit: user", "unit: user\nspend: {usd_per_epoch: 0}"), "spend.usd_per_epoch"),
+        (("unit: user", "unit: user\nfacets: [{name: mood, kind: scale}]"), "kind scale needs ask and range"),
+        (("unit: user", "unit: user\nfacets: [{name: m, kind: scale, ask: a, range: [5, 1]}]"), "a scale's range is"),
+        (("unit: user", "unit: user\nfacets: [{name: m, kind: scale, ask: a, range: [1, 99]}]"), "a scale's range is"),
+        (("unit: user", "unit: user\nfacets: [{name: m, kind: number, ask: a, bins: [3, 3]}]"), "must ascend"),
+        (("unit: user", "unit: user\nfacets: [{name: m, kind: yes_no, ask: a, bins: [3]}]"), "has no bins; leave it"),
+        (("unit: user", "unit: user\nfacets: [{name: m, kind: multi_label, ask: a}]"), "needs domain"),
+        (("unit: user", "unit: user\nfacets: [{name: m, kind: path, ask: a}]"), "needs taxonomy"),
+        (
+            ("unit: user", "unit: user\nfacets: [{name: m, kind: category, domain: [a], ask: a, attribute: b}]"),
+            "read from an attribute or asked of a model, not both",
+        ),
+        (("unit: user", "unit: user\nfacets: [{name: screened}]"), "nothing computes it"),
+        (("unit: user", "unit: user\ntopics: {at_most: 2}"), "at_most is for a declared taxonomy"),
+        (("unit: user", "unit: user\ntopics: {leaves: 9, taxonomy: {file: t}}"), "a declared taxonomy has its own"),
         (("unit: user", "unit: user\nfacets: [{name: turns, attribute: x}]"), "leave them out"),
         (("unit: user", "unit: user\nfacets: [{name: a, kind: category, domain: []}]"), "facets.0.domain"),
         (("unit: user", 'unit: user\n"a\\nb": 1'), "a?b: no such field"),

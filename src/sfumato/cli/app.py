@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfumato.cli import bench, discard, evaluate, keys, ledger, pipeline, policy, releases, serve, synth
+from sfumato.cli import audit, bench, dev, discard, evaluate, keys, ledger, pipeline, policy, releases, serve, synth
 from sfumato.errors import SfumatoError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ for command in (pipeline.run, pipeline.ingest, pipeline.extract, pipeline.releas
 app.command()(serve.serve)
 app.command()(synth.synth)
 app.command()(bench.bench)
-for group in (policy.group, ledger.group, keys.group, discard.group, evaluate.group):
+for group in (policy.group, ledger.group, keys.group, discard.group, evaluate.group, dev.group, audit.group):
     app.add_typer(group)
 
 INTERRUPTED = 130

@@ -20,8 +20,8 @@ def bench(
     from sfumato import wiring
     from sfumato.evaluate.bench import bench as measure
 
-    with wiring.noise() as noise, printing.progress("bench", total=4) as advance:
-        found = measure(largest=largest, noise=noise, advance=advance)
+    with wiring.noise() as noise, printing.progress("bench", total=4) as bar:
+        found = measure(largest=largest, noise=noise, advance=bar.advance)
     if json:
         printing.result(found)
         return

@@ -1,7 +1,8 @@
-"""evaluate topics: accuracy of released topics against labels, on labelled, non-sensitive data."""
+"""evaluate topics, evaluate auditor: how good released topics and the auditor are, on labelled, non-sensitive data."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,11 +11,6 @@ from sfumato.cli import printing
 from sfumato.cli.options import InputArgument, Json
 
 group = typer.Typer(name="evaluate", help="Measure sfumato on labelled, non-sensitive data.", no_args_is_help=True)
-
-
-@group.callback()
-def _group() -> None:
-    """Keeps `topics` a subcommand while it is the only one."""
 
 
 @group.command()
@@ -56,3 +52,34 @@ def topics(
         if name != "runs":
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     printing.drawn(table)
+
+
+@group.command()
+def auditor(
+    rubric: Annotated[
+        str, typer.Option("--rubric", metavar="R", help="A rubric's file, or the name of a built-in one.")
+    ] = "audit/no_individuals.yaml",
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="PATH", help="Sentences with spans (JSON Lines), or the folder of data.jsonl."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the generated sets.")] = 0,
+    json: Json = False,
+) -> None:
+    """Count what the auditor's detectors miss (fnr) and wrongly deny (fpr), with 95 % intervals; asks no model."""
+    from sfumato.evaluate import auditor as measured
+    from sfumato.evaluate import auditor_cases, auditor_presidio
+    from sfumato.gate.rubric import load
+
+    layers = measured.layers(load(rubric))
+    sets = auditor_cases.sets(seed) + (() if data is None else auditor_presidio.read(data))
+    result = measured.evaluate(sets, layers)
+    if json:
+        printing.result(result)
+        return
+    from rich.table import Column, Table
+
+    table = Table(Column("set", no_wrap=True), "unsafe", "missed", "95 %", "safe", "denied", "95 % ", box=None)
+    for row in measured.rows(result):
+        table.add_row(*row)
+    printing.drawn(f"rubric {rubric}; layers: {', '.join(layers)}", table)

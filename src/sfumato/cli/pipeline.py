@@ -98,15 +98,15 @@ def _opened(policy: str, data: Path, dataset: str, epoch: str | None, key_file: 
 def _ingest(gateway: Gateway, source: str, *, strict: bool) -> dict[str, object]:
     if source == "-" and sys.stdin.isatty():
         raise InputError("standard input is a terminal; give a file or pipe one in")
-    with printing.progress("ingest") as advance:
-        report = gateway.ingest(source, strict=strict, advance=advance)
+    with printing.progress("ingest") as bar:
+        report = gateway.ingest(source, strict=strict, advance=bar.advance)
     printing.note(report.summary())
     return report.as_dict()
 
 
 def _extract(gateway: Gateway, *, partial: bool = False) -> str | None:
-    with printing.progress("extract") as advance:
-        receipt = gateway.extract(partial=partial, advance=advance)
+    with printing.progress("extract", total=gateway.waiting()) as bar:
+        receipt = gateway.extract(partial=partial, advance=bar.advance, paid=bar.paid)
     if receipt is not None:
         printing.note(f"raw text discarded: its key is destroyed, receipt {receipt}")
     return receipt

@@ -1,4 +1,4 @@
-"""policy show, lint, explain, diff, test, schema: read, check, compare and try out policies."""
+"""policy show, lint, explain, diff, test, schema: read, check, compare and try out policies; signing is beside it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfumato.cli import printing
+from sfumato.cli import policy_signing, printing
 from sfumato.cli.options import Json, PolicyArgument
 from sfumato.errors import PolicyError, SfumatoError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sfumato.model.taxonomy import Taxonomy
     from sfumato.policy.directions import Change
-    from sfumato.policy.lint import Finding
+    from sfumato.policy.finding import Finding
     from sfumato.policy.schema import Policy
+    from sfumato.policy.schema_facets import TaxonomySection
 
 WEAKER, INCOMPARABLE = 10, 11
 
 group = typer.Typer(name="policy", help="Read, check, compare and try out policies.", no_args_is_help=True)
+
+for command in (policy_signing.keygen, policy_signing.sign, policy_signing.verify_signature):
+    group.command()(command)
 
 Users = Annotated[
     int, typer.Option("--users", metavar="N", min=1, help="Users that you expect in an epoch; lint measures by them.")
@@ -41,11 +46,11 @@ def show(
 ) -> None:
     """Print the policy with everything it extends and every default filled in, and its digest."""
     from sfumato import wiring
-    from sfumato.policy.load import digest
+    from sfumato.policy.load import digest, located
     from sfumato.policy.source import read
 
     loaded = wiring.policy(policy)
-    plain = loaded.model_dump(mode="json") if resolved else read(_path(policy)).tree
+    plain = loaded.model_dump(mode="json") if resolved else read(located(policy)).tree
     value = {"digest": digest(loaded), "policy": plain}
     if json:
         printing.result(value)
@@ -66,7 +71,7 @@ def lint(policy: PolicyArgument, users: Users = 10_000, data: Held = None, json:
     from sfumato.policy.load import digest
 
     loaded = wiring.policy(policy)
-    findings = _findings(loaded, users, data)
+    findings = _findings(loaded, users, data, _taxonomies(loaded, policy))
     if json:
         printing.result(
             {
@@ -98,7 +103,7 @@ def explain(policy: PolicyArgument, json: Json = False) -> None:
     from sfumato.policy.load import digest
 
     loaded = wiring.policy(policy)
-    figures = forecast(loaded)
+    figures = forecast(loaded, _taxonomies(loaded, policy))
     page = explained(loaded, figures)
     if json:
         printing.result(
@@ -196,21 +201,28 @@ def schema() -> None:
     printing.result(json_schema())
 
 
-def _path(policy: str) -> Path:
-    from sfumato.policy.load import builtin_names, builtin_path
+def _taxonomies(loaded: Policy, policy: str) -> dict[TaxonomySection, Taxonomy]:
+    """The trees that the policy declares, whose files lie beside it."""
+    from sfumato.policy.lint_models import taxonomies
+    from sfumato.policy.load import located
+    from sfumato.policy.taxonomy_file import read
 
-    return builtin_path(policy) if policy in builtin_names() and not Path(policy).exists() else Path(policy)
+    folder = located(policy).parent
+    wanted = taxonomies(loaded).values()
+    return {section: read(section, folder=folder) for section in wanted if (folder / section.file).is_file()}
 
 
-def _findings(loaded: Policy, users: int, data: Path | None) -> tuple[Finding, ...]:
+def _findings(
+    loaded: Policy, users: int, data: Path | None, read: dict[TaxonomySection, Taxonomy]
+) -> tuple[Finding, ...]:
     """A budget too small to plan with leaves nothing else to compute."""
     from sfumato.forecast import forecast
-    from sfumato.policy.lint import Circumstances, Finding
+    from sfumato.policy.finding import Circumstances, Finding
     from sfumato.policy.lint import lint as linted
     from sfumato.policy.load import utc_today
 
     try:
-        figures = forecast(loaded)
+        figures = forecast(loaded, read)
     except PolicyError as problem:
         return (Finding(rule="budget-too-small", severity="error", field="guarantee.budget", message=str(problem)),)
     return linted(loaded, figures, Circumstances(today=utc_today(), users=users, held=_held(data)))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from decimal import Decimal
 
     from rich.console import RenderableType
 
@@ -38,16 +40,42 @@ def drawn(*parts: RenderableType) -> None:
         console.print(part)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """What a long step tells its watcher: units done, and the US dollars that models have cost so far."""
+
+    advance: Callable[[int], None]
+    paid: Callable[[Decimal], None]
+
+
 @contextmanager
-def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; on a pipe, nothing."""
+def progress(label: str, total: int | None = None) -> Iterator[Bar]:
+    """A bar on a terminal with rate, time left and what it costs; on a pipe, nothing."""
     if not sys.stderr.isatty():
-        yield lambda _count: None
+        yield Bar(advance=lambda _count: None, paid=lambda _dollars: None)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda count: bar.advance(task, count)
+        task = bar.add_task(label, total=total, rate="")
+
+        def advance(count: int) -> None:
+            bar.advance(task, count)
+            speed = bar.tasks[0].speed
+            bar.update(task, rate=f"{speed:,.0f}/s" if speed else "")
+
+        yield Bar(
+            advance=advance, paid=lambda dollars: bar.update(task, description=f"{label}, {dollars:.2f} USD so far")
+        )

@@ -68,6 +68,7 @@ def render_card(release: Release) -> RenderableType:
         ("ρ (zCDP)", f"{card.rho / NANO:.9g}"),  # noqa: RUF001 - the field's own symbol
         ("neighbouring", card.neighbouring),
         ("bounds", bounds),
+        *((f"model for {one.role}", f"{one.model} at {one.host}") for one in release.models),
     ):
         facts.add_row(name, Text(visible(value)))
     promises = [Text(), Text("covers", "bold"), *_lines("+", card.covers)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfumato.extract.facets import code
+from sfumato.extract.facets import code, column
 from sfumato.extract.language import detect
 from sfumato.extract.phrases import candidate_phrases
 from sfumato.model.extract import Extracts
@@ -36,12 +36,12 @@ def extract(
     texts = [first_request(conversation) for conversation in conversations]
     languages = [detect(text) for text in texts]
     codes = {
-        facet.name: np.array(
+        facet.name: column(
+            facet,
             [
-                code(facet, conversation, text=text, language=language)
+                (code(facet, conversation, text=text, language=language),)
                 for conversation, text, language in zip(conversations, texts, languages, strict=True)
             ],
-            dtype=np.int16,
         )
         for facet in facets
     }

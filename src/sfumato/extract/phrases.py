@@ -13,6 +13,8 @@ READ_CHARACTERS = 2_000
 LONGEST_WORD = 30
 TELLING = 4.3  # on the Zipf scale: `laptop`, `recipe`, `server`
 RARE = 2.5  # of a word that public text hardly has
+LABEL_READ, LABEL_WORDS, LABEL_CHARACTERS = 200, 4, 40
+ARTICLES = frozenset({"a", "an", "the"})
 
 # Chat openers and request verbs say that somebody asks, not what about.
 FILLERS = frozenset(
@@ -55,6 +57,7 @@ _DENSE = (  # scripts written without spaces (Thai, Lao, Khmer, Burmese, Kana, H
     "\u0e00-\u0e7f\u0e80-\u0eff\u1780-\u17ff\u1000-\u109f\u3040-\u309f"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u1100-\u11ff\uac00-\ud7af"
 )
+_TAG = re.compile(r"<[^<>]*>")
 _LAST_MARK = 0x11FFF  # combining marks of living scripts end here
 
 
@@ -112,6 +115,30 @@ def candidate_phrases(text: str, language: str, *, limit: int = 12) -> tuple[str
                     pairs[f"{previous} {kept}"] = None
             previous = kept
     return tuple(_ranked(words, pairs, language, limit))
+
+
+def label(text: str) -> str:
+    """A label that a model wrote, in the form of a candidate phrase, so that both are counted as one; or nothing.
+
+    Case folded, a single space between words. Left out: markup, addresses, links, handles, punctuation, words with a
+    digit, articles, and what candidate phrases leave out too; at both ends also words of grammar and of asking.
+    Nothing is left of a label with more than 4 words or 40 characters, without a letter, or in a script without spaces.
+    """
+    folded = unicodedata.normalize("NFKC", text[:LABEL_READ]).casefold().replace("\u2019", "'")
+    stop = _stop_words("en")
+    words: list[str] = []
+    for _, dense, word, _ in _pattern().findall(_TAG.sub(" ", folded)):
+        if dense:
+            return ""
+        kept = _kept(word, stop) if word else ""
+        if kept and any(map(str.isalpha, kept)):
+            words.append(kept)
+        elif word in stop and word not in ARTICLES:
+            words.append(word)
+    told = [place for place, word in enumerate(words) if word not in stop]
+    words = words[told[0] : told[-1] + 1] if told else []
+    found = " ".join(words)
+    return found if len(words) <= LABEL_WORDS and len(found) <= LABEL_CHARACTERS else ""
 
 
 def _ranked(words: dict[str, None], pairs: dict[str, None], language: str, limit: int) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sfumato.model.guarantee import Guarantee, Unit
+from sfumato.model.guarantee import Guarantee, Mode, Unit
 from sfumato.privacy import accounting
 
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ COVERS = (
     "every facet breakdown, and which of its cells are shown",
     "the tree and the positions on the map",
 )
+GUARDED_COVERS = ("the noise on every count of users and conversations, given which clusters there are",)
+GUARDED_DOES_NOT_COVER = (
+    "which topics exist, and their names, descriptions and tree: a model wrote them from private summaries",
+    "what exact thresholds and an auditor let pass: both are heuristics, and such heuristics have been defeated",
+    "the positions on the map, and which counts there are at all",
+)
 DOES_NOT_COVER = (
     "that a log was collected, its dataset name, its epoch and the policy in force",
     "what contribution bounds cut off: counts are of bounded contributions and can be lower than the truth",
@@ -37,14 +43,22 @@ DOES_NOT_COVER = (
 
 
 def card(
-    *, unit: Unit, mechanisms: Sequence[Mechanism], bounds: Mapping[str, int], conversion_delta: Fraction
+    *,
+    mode: Mode = "formal",
+    unit: Unit,
+    mechanisms: Sequence[Mechanism],
+    bounds: Mapping[str, int],
+    conversion_delta: Fraction,
 ) -> Guarantee:
-    """The guarantee of these measurements together: rho and delta add up, epsilon follows by OpenDP's conversion."""
+    """The guarantee of these measurements together: rho and delta add up, epsilon follows by OpenDP's conversion.
+
+    In guarded mode (epsilon, delta) are of the noise on the counts, and the card says what they are not of.
+    """
     rho = sum(mechanism.rho for mechanism in mechanisms)
     selection_delta = sum(mechanism.delta for mechanism in mechanisms)
     epsilon, delta = accounting.stated(rho=rho, selection_delta=selection_delta, conversion_delta=conversion_delta)
     return Guarantee(
-        mode="formal",
+        mode=mode,
         unit=unit,
         neighbouring=NEIGHBOURING[unit],
         epsilon=epsilon,
@@ -52,6 +66,6 @@ def card(
         rho=rho,
         bounds=bounds,
         mechanisms=tuple(mechanisms),
-        covers=COVERS,
-        does_not_cover=DOES_NOT_COVER,
+        covers=COVERS if mode == "formal" else GUARDED_COVERS,
+        does_not_cover=DOES_NOT_COVER if mode == "formal" else (*GUARDED_DOES_NOT_COVER, *DOES_NOT_COVER),
     )

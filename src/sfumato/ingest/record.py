@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sfumato.ingest.pseudonym import Pseudonyms, canonical
 from sfumato.model.conversation import Conversation, Message
+from sfumato.policy import decide
 
 if TYPE_CHECKING:
     from sfumato.ingest.report import IngestReport, Rejection
@@ -54,13 +55,22 @@ class BadRecord(Exception):  # noqa: N818 - never leaves the package: a reason c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """Turns records of one source into conversations. `source` is the source's name without its folder."""
+    """Turns records of one source into conversations. `source` is the source's name without its folder.
+
+    Whether a record may come in is the policy's decision; it is asked once for records with a user and once for those
+    without, not for each.
+    """
 
     mapping: FieldMapping
     unit: Unit
     pseudonyms: Pseudonyms = field(repr=False)
     report: IngestReport
     source: str
+    _taken: frozenset[bool] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        taken = (known for known in (False, True) if decide.ingest_record(self.unit, has_user=known).allowed)
+        object.__setattr__(self, "_taken", frozenset(taken))
 
     def conversation(self, record: object, line: bytes, number: int) -> Conversation:
         """One record as a conversation.
@@ -77,10 +87,10 @@ class Records:
         names = self.mapping
         messages, user = self._messages(record, canonical(_at(record, names.user_id)), number)
         given = canonical(_at(record, names.conversation_id))
+        if (user is not None) not in self._taken:
+            raise BadRecord("no_user")
         if self.unit == "user":
-            if user is None:
-                raise BadRecord("no_user")
-            unit_id = self.pseudonyms.user(user)
+            unit_id = self.pseudonyms.user(cast("str", user))  # decided above
             own_id = self._id(given, line, unit_id)
         else:
             unit_id = own_id = self._id(given, line, b"")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from sfumato.errors import InputError
 from sfumato.model.guarantee import NANO, Guarantee, Mechanism
-from sfumato.model.release import FORMAT, Estimate, FacetCount, PhraseCount, Release, Topic, Verdict
+from sfumato.model.release import FORMAT, Estimate, FacetCount, ModelUse, PhraseCount, Release, Role, Topic, Verdict
 from sfumato.model.strict_json import Json, JsonObject, Node, canonical_parts, dumps, joined
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def encode(release: Release) -> JsonObject:
         "topics": [_topic_out(topic) for topic in release.topics],
         "audit": [{"subject": one.subject, "rule": one.rule, "allowed": one.allowed} for one in release.audit],
     }
+    if release.models:
+        document["models"] = [{"role": one.role, "model": one.model, "host": one.host} for one in release.models]
     dumps(document)
     return document
 
@@ -72,7 +74,7 @@ def decode(document: Mapping[str, Json]) -> Release:
     """
     if document.get("format") != FORMAT:
         raise InputError(f"not a release this version can read: its format is not {FORMAT}")
-    top = Node(dict(document)).fields(*_TOP, optional=("signature",))
+    top = Node(dict(document)).fields(*_TOP, optional=("signature", "models"))
     policy = top["policy"].fields("name", "digest")
     totals = top["totals"].fields("users", "conversations")
     return Release(
@@ -88,6 +90,7 @@ def decode(document: Mapping[str, Json]) -> Release:
         facets=_facets(top["facets"]),
         topics=_topics(top["topics"]),
         audit=tuple(_verdict(node) for node in top["audit"].items()),
+        models=tuple(_model_use(node) for node in top["models"].items()) if "models" in top else (),
     )
 
 
@@ -262,6 +265,12 @@ def _phrase(node: Node) -> PhraseCount:
 def _verdict(node: Node) -> Verdict:
     found = node.fields("subject", "rule", "allowed")
     return Verdict(subject=found["subject"].text(), rule=found["rule"].text(), allowed=found["allowed"].flag())
+
+
+def _model_use(node: Node) -> ModelUse:
+    found = node.fields("role", "model", "host")
+    role = cast("Role", found["role"].one_of(*get_args(Role)))
+    return ModelUse(role=role, model=found["model"].text(), host=found["host"].text())
 
 
 def _utc(node: Node) -> str:

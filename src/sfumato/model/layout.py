@@ -54,3 +54,8 @@ class Layout:
     def access(self) -> Path:
         """API keys, hashed."""
         return self.data / "access.db"
+
+    @property
+    def audit(self) -> Path:
+        """The log of every decision, with the public keys that sign its checkpoints."""
+        return self.data / "audit"

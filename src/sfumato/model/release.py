@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +64,22 @@ class Verdict:
     allowed: bool
 
 
+Role = Literal["extraction", "naming", "auditor"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUse:
+    """A language model that took part: what it did, its name, and the host that was asked.
+
+    The extraction's model has read conversations; a naming or auditing one, only what stands in a release (guarded
+    mode: private summaries too).
+    """
+
+    role: Role
+    model: str
+    host: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """The signed document, less its signature. Only `sfumato.gate.door` makes one from measurements."""
@@ -80,3 +96,4 @@ class Release:
     facets: Mapping[str, tuple[FacetCount, ...]]
     topics: tuple[Topic, ...]
     audit: tuple[Verdict, ...]
+    models: tuple[ModelUse, ...] = ()

@@ -19,27 +19,9 @@ if TYPE_CHECKING:
 LATER_FIELDS = {
     "queries": "asking live queries",
     "models": "a model for extraction or naming",
-    "taxonomy": "a declared taxonomy",
-    "screen": "a screener",
     "signature": "a signature inside the policy",
-    "extraction.model": "extraction by a model",
-    "extraction.base_url": "extraction by a model",
-    "extraction.batch": "extraction by a model",
-    "naming.provider": "naming by a model",
-    "naming.model": "naming by a model",
-    "auditor.rubric": "an audit rubric",
-    "auditor.minimum": "an audit rubric",
-    "auditor.model": "an auditor that is a model",
-    "facets.range": "a scale facet",
-    "facets.ask": "a facet answered by a model",
-    "topics.taxonomy": "a declared taxonomy",
 }
 LATER_VALUES = {
-    ("guarantee.mode", "guarded"): "guarded mode",
-    ("extraction.provider", "anthropic"): "extraction by a model",
-    ("naming.evidence", "private_summaries"): "naming from private summaries (guarded mode)",
-    ("auditor.provider", "anthropic"): "an auditor that is a model",
-    ("facets.kind", "scale"): "a scale facet",
     ("facets.kind", "text"): "a free-text facet",
 }
 
@@ -48,9 +30,11 @@ def refusal(invalid: ValidationError, document: Document, tree: object, schema: 
     """The first problem of a validation as one line. `tree` is what was validated; places are `document`'s."""
     problems = invalid.errors(include_url=False, include_context=False, include_input=False)
     first = problems[0]
-    field = _field(first["loc"], tree)
+    field = _field(first["loc"], tree) or _named(first["msg"], schema)
     dotted = ".".join(shown(part) for part in field) or "policy"
-    advice = _later(field, first["type"], tree) or _advice(first["type"], first["msg"], field, schema)
+    message = first["msg"].removeprefix("Value error, ")
+    message = message if first["loc"] else message.removeprefix(f"{dotted}: ")
+    advice = _later(field, first["type"], tree) or _advice(first["type"], message, field, schema)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return PolicyError(f"{document.at(field)}: {dotted}: {shown(advice, 300)}{more}")
 
@@ -93,7 +77,13 @@ def _advice(kind: str, message: str, field: Field, schema: type[BaseModel]) -> s
         return "no such field" + (f"; did you mean {near[0]}?" if near else "")
     if kind == "missing":
         return "missing; it has no default and must be stated"
-    return message.removeprefix("Value error, ")
+    return message
+
+
+def _named(message: str, schema: type[BaseModel]) -> Field:
+    """A check of the whole document begins its message with the field at fault."""
+    field = tuple(message.removeprefix("Value error, ").partition(": ")[0].split("."))
+    return field if field[-1] in _known(field[:-1], schema) else ()
 
 
 def _known(field: Field, schema: type[BaseModel]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError
@@ -13,7 +14,7 @@ from sfumato.policy import decide, source
 from sfumato.policy.advice import refusal
 from sfumato.policy.directions import hours
 from sfumato.policy.load import CASES, builtin_names, builtin_path
-from sfumato.policy.schema import Duration, Section, Stated
+from sfumato.policy.schema_base import Duration, Section, Stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +33,10 @@ class TopicFacts(Section):
     users: Number
     conversations: Number
 
+    def decided(self, policy: Policy) -> Decision:
+        """By the thresholds."""
+        return decide.release_topic(policy.thresholds, users=self.users, conversations=self.conversations)
+
 
 class CellFacts(Section):
     """A facet's value stands at the gate with this noisy number, and this standard deviation of its noise."""
@@ -40,12 +45,20 @@ class CellFacts(Section):
     users: Number
     sigma: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
+    def decided(self, policy: Policy) -> Decision:
+        """By the thresholds and the noise."""
+        return decide.release_cell(policy.thresholds, users=self.users, sigma=self.sigma)
+
 
 class ModeFacts(Section):
     """A release stands at the gate with this mode of guarantee."""
 
     at: Literal["release_mode"]
     mode: str
+
+    def decided(self, policy: Policy) -> Decision:
+        """By the mode that the policy demands."""
+        return decide.release_mode(policy.guarantee, mode=self.mode)
 
 
 class AccessFacts(Section):
@@ -55,12 +68,79 @@ class AccessFacts(Section):
     role: str
     operation: str
 
+    def decided(self, policy: Policy) -> Decision:
+        """By what the role may do."""
+        return decide.access(policy.access, role=self.role, operation=self.operation)
+
 
 class ExtractionFacts(Section):
-    """A provider is about to read conversations."""
+    """A model, or the rules, are about to read conversations."""
 
     at: Literal["extraction"]
     provider: str
+    model: str | None = None
+    endpoint: str | None = None
+
+    def decided(self, policy: Policy) -> Decision:
+        """By the reader that the policy names."""
+        return decide.extraction(policy.extraction, provider=self.provider, model=self.model, endpoint=self.endpoint)
+
+
+class NamingFacts(Section):
+    """Names are about to be written."""
+
+    at: Literal["naming"]
+    provider: str
+    model: str | None = None
+    endpoint: str | None = None
+    evidence: str
+
+    def decided(self, policy: Policy) -> Decision:
+        """By the writer and the evidence that the policy names."""
+        return decide.naming(
+            policy.naming,
+            provider=self.provider,
+            model=self.model,
+            endpoint=self.endpoint,
+            evidence=self.evidence,
+        )
+
+
+class AuditingFacts(Section):
+    """Strings are about to be judged."""
+
+    at: Literal["auditing"]
+    provider: str
+    model: str | None = None
+    endpoint: str | None = None
+
+    def decided(self, policy: Policy) -> Decision:
+        """By the auditor that the policy names."""
+        return decide.auditing(policy.auditor, provider=self.provider, model=self.model, endpoint=self.endpoint)
+
+
+class EndpointFacts(Section):
+    """The environment says where a model is (ANTHROPIC_BASE_URL)."""
+
+    at: Literal["endpoint"]
+    of: Literal["extraction", "naming", "auditor"] = "extraction"
+    environment: str | None = None
+
+    def decided(self, policy: Policy) -> Decision:
+        """By the endpoint that the policy names, or by whether it stays on the machine."""
+        sections = {"extraction": policy.extraction, "naming": policy.naming, "auditor": policy.auditor}
+        return decide.endpoint(sections[self.of], self.environment)
+
+
+class SpendFacts(Section):
+    """The models of an epoch have come to this many US dollars."""
+
+    at: Literal["spend"]
+    usd: Number
+
+    def decided(self, policy: Policy) -> Decision:
+        """By the cap."""
+        return decide.spend(policy.spend, usd=Decimal(repr(self.usd)))
 
 
 class RecordFacts(Section):
@@ -69,12 +149,20 @@ class RecordFacts(Section):
     at: Literal["ingest_record"]
     user_id: bool
 
+    def decided(self, policy: Policy) -> Decision:
+        """By the unit."""
+        return decide.ingest_record(policy.unit, has_user=self.user_id)
+
 
 class AttributeFacts(Section):
     """A record brings an attribute."""
 
     at: Literal["ingest_attribute"]
     attribute: str
+
+    def decided(self, policy: Policy) -> Decision:
+        """By the facets."""
+        return decide.ingest_attribute(policy, attribute=self.attribute)
 
 
 class RetentionFacts(Section):
@@ -85,9 +173,25 @@ class RetentionFacts(Section):
     age: Duration
     used: bool = False
 
+    def decided(self, policy: Policy) -> Decision:
+        """By the limits of what may be kept."""
+        age = timedelta(hours=hours(self.age))
+        return decide.keep(policy.retention, data=self.data, age=age, used=self.used)
+
 
 Facts = Annotated[
-    TopicFacts | CellFacts | ModeFacts | AccessFacts | ExtractionFacts | RecordFacts | AttributeFacts | RetentionFacts,
+    TopicFacts
+    | CellFacts
+    | ModeFacts
+    | AccessFacts
+    | ExtractionFacts
+    | NamingFacts
+    | AuditingFacts
+    | EndpointFacts
+    | SpendFacts
+    | RecordFacts
+    | AttributeFacts
+    | RetentionFacts,
     Field(discriminator="at"),
 ]
 
@@ -140,28 +244,7 @@ def read(path: Path) -> tuple[Case, ...]:
 
 def run(policy: Policy, cases: Iterable[Case]) -> tuple[Outcome, ...]:
     """Every case with the decision the policy takes."""
-    return tuple(Outcome(case=case, decision=decision(policy, case.given)) for case in cases)
-
-
-def decision(policy: Policy, facts: Facts) -> Decision:  # noqa: PLR0911 - one line for each kind of facts
-    """What the policy decides on these facts."""
-    match facts:
-        case TopicFacts(users=users, conversations=conversations):
-            return decide.release_topic(policy.thresholds, users=users, conversations=conversations)
-        case CellFacts(users=users, sigma=sigma):
-            return decide.release_cell(policy.thresholds, users=users, sigma=sigma)
-        case ModeFacts(mode=mode):
-            return decide.release_mode(policy.guarantee, mode=mode)
-        case AccessFacts(role=role, operation=operation):
-            return decide.access(policy.access, role=role, operation=operation)
-        case ExtractionFacts(provider=provider):
-            return decide.extraction(policy.extraction, provider=provider)
-        case RecordFacts(user_id=has_user):
-            return decide.ingest_record(policy, has_user=has_user)
-        case AttributeFacts(attribute=attribute):
-            return decide.ingest_attribute(policy, attribute=attribute)
-        case RetentionFacts(data=data, age=age, used=used):
-            return decide.keep(policy.retention, data=data, age=timedelta(hours=hours(age)), used=used)
+    return tuple(Outcome(case=case, decision=case.given.decided(policy)) for case in cases)
 
 
 def found(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:

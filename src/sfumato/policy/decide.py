@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from sfumato.policy.directions import hours
+from sfumato.policy.directions import ANTHROPIC, hours
+from sfumato.policy.schema_models import address, is_loopback
 
 if TYPE_CHECKING:
-    from sfumato.policy.schema import Access, Extraction, GuaranteeSection, Policy, Retention, Thresholds
+    from sfumato.model.guarantee import Unit
+    from sfumato.policy.schema import Access, GuaranteeSection, Policy, Retention, Thresholds
+    from sfumato.policy.schema_models import Asked, Auditor, Extraction, Naming, Spend
 
 NOISE_FLOOR = 3.0  # standard deviations
+ENDPOINT_VARIABLE = "ANTHROPIC_BASE_URL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,24 +70,75 @@ def access(roles: Access, *, role: str, operation: str) -> Decision:
     return _allow(f"access.{role}", "the role may do this")
 
 
-def extraction(section: Extraction, *, provider: str) -> Decision:
-    """Whether this provider may read conversations."""
+def extraction(section: Extraction, *, provider: str, model: str | None, endpoint: str | None) -> Decision:
+    """Whether this model at this endpoint (None: Anthropic's own) may read conversations."""
     if provider != section.provider:
         return _deny("extraction.provider", f"only {section.provider} may read conversations")
-    return _allow("extraction.provider", "the provider is the one the policy names")
+    return _model("extraction", section, model=model, endpoint=endpoint)
 
 
-def ingest_record(policy: Policy, *, has_user: bool) -> Decision:
+def naming(section: Naming, *, provider: str, model: str | None, endpoint: str | None, evidence: str) -> Decision:
+    """Whether this model at this endpoint may write names from this evidence."""
+    if provider != section.provider:
+        return _deny("naming.provider", f"only {section.provider} may give names")
+    if evidence != section.evidence:
+        return _deny("naming.evidence", f"names may be made of {section.evidence} only")
+    return _model("naming", section, model=model, endpoint=endpoint)
+
+
+def auditing(section: Auditor, *, provider: str, model: str | None, endpoint: str | None) -> Decision:
+    """Whether this model at this endpoint may judge what is about to be published."""
+    if provider != section.provider:
+        return _deny("auditor.provider", f"only {section.provider} may judge what is published")
+    return _model("auditor", section, model=model, endpoint=endpoint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Decision):
+    """Where to send what a model reads: `url`, None for Anthropic's own. Where it is denied there is none either."""
+
+    url: str | None = None
+
+
+def endpoint(section: Asked, environment: str | None) -> Endpoint:
+    """The endpoint of a model, given the ANTHROPIC_BASE_URL of the environment (None or empty: not set).
+
+    What the policy names is taken, whatever the environment says. Where it names none, the environment may point to
+    this machine and nowhere else: whoever can set a variable must not be able to send conversations away.
+    """
+    if section.base_url is not None:
+        return Endpoint(allowed=True, rule="base_url", reason="the policy names the endpoint", url=section.base_url)
+    if not environment or _same(environment, ANTHROPIC):
+        return Endpoint(allowed=True, rule="base_url", reason="Anthropic's own endpoint")
+    if not _stays(environment):
+        why = f"{ENDPOINT_VARIABLE} points away from this machine; write base_url into the policy, or unset it"
+        return Endpoint(allowed=False, rule="base_url", reason=why)
+    why = f"{ENDPOINT_VARIABLE} points to this machine"
+    return Endpoint(allowed=True, rule="base_url", reason=why, url=environment)
+
+
+def spend(section: Spend, *, usd: Decimal) -> Decision:
+    """Whether the models of an epoch may come to this much money, all steps together."""
+    rule = "spend.usd_per_epoch"
+    if not usd.is_finite() or usd < 0:
+        return _deny(rule, "what it costs is not known")
+    if section.usd_per_epoch is None:
+        return _allow(rule, "the policy states no limit")
+    if usd > Decimal(repr(section.usd_per_epoch)):
+        return _deny(rule, f"the models of one epoch may cost {section.usd_per_epoch:g} US dollars")
+    return _allow(rule, "within what the models of one epoch may cost")
+
+
+def ingest_record(unit: Unit, *, has_user: bool) -> Decision:
     """Whether a record may be taken in: where users are protected, one that names no user can't be bounded."""
-    if policy.unit == "user" and not has_user:
+    if unit == "user" and not has_user:
         return _deny("unit", "the unit is the user, and the record names none")
-    return _allow("unit", f"the {policy.unit} whose presence is hidden is known")
+    return _allow("unit", f"the {unit} whose presence is hidden is known")
 
 
 def ingest_attribute(policy: Policy, *, attribute: str) -> Decision:
     """Whether an attribute of a record may be read; what no facet declares is dropped at the door."""
-    read = {facet.attribute or facet.name for facet in policy.facets if not facet.is_computed}
-    if attribute not in read:
+    if attribute not in {facet.read_from for facet in policy.facets}:
         return _deny("facets", "no facet declares this attribute")
     return _allow("facets", "a facet declares this attribute")
 
@@ -102,6 +158,28 @@ def _within(rule: str, limit: str, age: timedelta) -> Decision:
     if age > timedelta(hours=hours(limit)):
         return _deny(rule, f"older than {limit}")
     return _allow(rule, f"not older than {limit}")
+
+
+def _model(name: str, section: Asked, *, model: str | None, endpoint: str | None) -> Decision:
+    """Whether these are the model and the endpoint of a section; one on this machine passes where none is named."""
+    if model != section.model:
+        return _deny(f"{name}.model", f"the policy names another model ({section.model or 'none'})")
+    here = section.base_url is None and section.model is not None and endpoint is not None and _stays(endpoint)
+    if endpoint != section.base_url and not here:
+        return _deny(f"{name}.base_url", "the policy names another endpoint")
+    return _allow(f"{name}.provider", "provider, model and endpoint are the ones the policy names")
+
+
+def _stays(url: str) -> bool:
+    """Whether this is a sound address on this machine."""
+    try:
+        return is_loopback(address(url))
+    except ValueError:
+        return False
+
+
+def _same(one: str, other: str) -> bool:
+    return one.rstrip("/") == other.rstrip("/")
 
 
 def _allow(rule: str, reason: str) -> Decision:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pydantic import BaseModel
 
 from sfumato.policy.schema import Policy
+from sfumato.policy.schema_facets import TaxonomySection
+from sfumato.policy.schema_models import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from sfumato.policy.schema import FacetSection
+    from sfumato.policy.schema_facets import FacetSection
 
 Verdict = Literal["stronger", "weaker", "incomparable", "same"]
 MIRROR: Mapping[Verdict, Verdict] = {
@@ -32,6 +34,8 @@ class Direction(Enum):
     FIXED = "may not be changed by extends"
     FREE = "no privacy meaning"
     INCOMPARABLE = "changes what is measured"
+    NEARER = "on this machine is tighter"
+    STATED = "stated is tighter than left open"
 
 
 _D = Direction
@@ -45,6 +49,7 @@ DIRECTIONS: Mapping[str, Direction] = {
     "metadata.description": _D.FREE,
     "unit": _D.FIXED,
     "epoch": _D.FIXED,
+    "signature_required": _D.LARGER,
     "guarantee.mode": _D.FIXED,
     "guarantee.budget.epsilon": _D.SMALLER,
     "guarantee.budget.delta": _D.SMALLER,
@@ -67,19 +72,46 @@ DIRECTIONS: Mapping[str, Direction] = {
     "input.attributes": _D.FREE,
     "input.speaker": _D.FREE,
     "input.line_bytes": _D.FREE,
-    "extraction.provider": _D.INCOMPARABLE,
+    "extraction.model": _D.INCOMPARABLE,
+    "extraction.base_url": _D.NEARER,
+    "extraction.provider": _D.RANKED,
+    "extraction.about": _D.INCOMPARABLE,
+    "extraction.window": _D.SMALLER,
+    "extraction.batch": _D.SMALLER,  # a batch lies with the provider until it is fetched
+    "extraction.concurrency": _D.FREE,
+    "extraction.region": _D.STATED,
     "embedding.model": _D.INCOMPARABLE,
     "embedding.sha256": _D.INCOMPARABLE,
     "embedding.path": _D.FREE,  # wherever the weights lie, their hash must fit
+    "screen": _D.INCOMPARABLE,
+    "screen.*.ask": _D.INCOMPARABLE,
     "facets": _D.FEWER,
     "facets.*.name": _D.FEWER,  # the name is what makes it that facet: renamed is one gone and one more
     "facets.*.kind": _D.INCOMPARABLE,
     "facets.*.domain": _D.INCOMPARABLE,
     "facets.*.attribute": _D.INCOMPARABLE,
+    "facets.*.ask": _D.INCOMPARABLE,
+    "facets.*.range": _D.INCOMPARABLE,
+    "facets.*.bins": _D.INCOMPARABLE,
+    "facets.*.at_most": _D.SMALLER,
+    "facets.*.taxonomy": _D.INCOMPARABLE,
+    **{f"facets.*.taxonomy.*.{key}": _D.INCOMPARABLE for key in TaxonomySection.model_fields},
     "topics.leaves": _D.INCOMPARABLE,
-    "naming.evidence": _D.INCOMPARABLE,
-    "auditor.provider": _D.INCOMPARABLE,
+    "topics.taxonomy": _D.INCOMPARABLE,
+    **{f"topics.taxonomy.*.{key}": _D.INCOMPARABLE for key in TaxonomySection.model_fields},
+    "topics.at_most": _D.SMALLER,
+    "naming.model": _D.INCOMPARABLE,
+    "naming.base_url": _D.NEARER,
+    "naming.provider": _D.RANKED,
+    "naming.evidence": _D.RANKED,
+    "auditor.model": _D.INCOMPARABLE,
+    "auditor.base_url": _D.NEARER,
+    "auditor.provider": _D.RANKED,
+    "auditor.rubric": _D.INCOMPARABLE,
+    "auditor.minimum": _D.LARGER,
     "auditor.on_error": _D.INCOMPARABLE,
+    "auditor.on_denial": _D.RANKED,
+    "spend.usd_per_epoch": _D.FREE,
     "retention.raw": _D.INCOMPARABLE,
     "retention.raw_ttl": _D.SHORTER,
     "retention.derived": _D.RANKED,
@@ -94,12 +126,27 @@ DIRECTIONS: Mapping[str, Direction] = {
     "override.*.approved_by": _D.FREE,
     "override.*.expires": _D.FREE,
 }
-RANKS: Mapping[str, tuple[str, ...]] = {"retention.derived": ("discard_after_release", "keep_until_ttl")}
+RANKS: Mapping[str, tuple[str, ...]] = {
+    "extraction.provider": ("extractive", "anthropic"),
+    "naming.provider": ("phrases", "anthropic"),
+    "naming.evidence": ("released_phrases", "private_summaries"),
+    "auditor.provider": ("anthropic", "detectors"),  # a model reads after the detectors, not in their place
+    "auditor.on_denial": ("drop", "coarser"),
+    "retention.derived": ("discard_after_release", "keep_until_ttl"),
+}
+# Where no model is asked, its settings mean nothing; from none to one, the provider is what has changed.
+WITHOUT_MODEL: Mapping[str, str] = {"extraction": "extractive", "naming": "phrases", "auditor": "detectors"}
+OF_A_MODEL: Mapping[str, frozenset[str]] = {
+    "extraction": frozenset({"model", "base_url", "about", "window", "batch", "concurrency", "region"}),
+    "naming": frozenset({"model", "base_url"}),
+    "auditor": frozenset({"model", "base_url", "rubric", "minimum"}),
+}
+ANTHROPIC = "https://api.anthropic.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One field of two policies; `verdict` is of the second against the first."""
+    """One field of two policies; `verdict` is of the second against the first. before, after: as they are shown."""
 
     field: str
     direction: Direction
@@ -128,20 +175,23 @@ def compare(first: Policy, second: Policy) -> tuple[Change, ...]:
             found += _facets(first, second)
         elif "*" not in field:
             before, after = _value(first, field), _value(second, field)
-            found.append(
-                Change(
-                    field=field, direction=direction, verdict=_verdict(field, before, after), before=before, after=after
-                )
-            )
+            verdict: Verdict = "same" if _moot(first, second, field) else _verdict(field, before, after)
+            old, new = _plain(before), _plain(after)
+            found.append(Change(field=field, direction=direction, verdict=verdict, before=old, after=new))
     return tuple(found)
 
 
 def overall(changes: tuple[Change, ...]) -> Verdict:
-    """All fields together: what is stronger here and weaker there is incomparable."""
-    verdicts = {change.verdict for change in changes} - {"same"}
-    if not verdicts:
+    """All fields together."""
+    return combined(change.verdict for change in changes)
+
+
+def combined(verdicts: Iterable[Verdict]) -> Verdict:
+    """What is stronger here and weaker there is incomparable."""
+    found = set(verdicts) - {"same"}
+    if not found:
         return "same"
-    return verdicts.pop() if len(verdicts) == 1 else "incomparable"
+    return found.pop() if len(found) == 1 else "incomparable"
 
 
 def hours(duration: str) -> int:
@@ -161,19 +211,26 @@ def _value(policy: Policy, field: str) -> Any:  # noqa: ANN401 - any value of th
     return value
 
 
+def _plain(value: object) -> object:
+    """A section that may be left out, such as `screen`, as one line; every other value as it is."""
+    return _line(value.model_dump(mode="json", exclude_none=True)) if isinstance(value, BaseModel) else value
+
+
+def _moot(first: Policy, second: Policy, field: str) -> bool:
+    """Whether it is the provider that decides: which model, and how it is asked, differs only between two that ask."""
+    section, _, name = field.partition(".")
+    if name not in OF_A_MODEL.get(section, ()):
+        return False
+    return WITHOUT_MODEL[section] in {_value(first, section).provider, _value(second, section).provider}
+
+
 def _verdict(field: str, before: Any, after: Any) -> Verdict:  # noqa: ANN401 - any value of the schema
     direction = DIRECTIONS[field]
-    if direction is Direction.FREE or before == after:
+    if before == after:
         return "same"
-    if direction is Direction.FEWER:
-        return _sets(frozenset(before), frozenset(after))
-    if direction is Direction.SHORTER:
-        return _ordered(hours(before), hours(after))
     if direction is Direction.RANKED:
-        return _ordered(RANKS[field].index(before), RANKS[field].index(after))
-    if direction is Direction.SMALLER:
-        return _ordered(before, after)
-    return _ordered(after, before) if direction is Direction.LARGER else "incomparable"
+        before, after = (RANKS[field].index(value) for value in (before, after))
+    return COMPARISONS[direction](before, after)
 
 
 def _ordered(before: float, after: float) -> Verdict:
@@ -191,20 +248,74 @@ def _sets(before: frozenset[str], after: frozenset[str]) -> Verdict:
     return "weaker" if before < after else "incomparable"
 
 
+def _nearer(before: str | None, after: str | None) -> Verdict:
+    """Two addresses: one on this machine sends nothing away. None is Anthropic's own."""
+    old, new = before or ANTHROPIC, after or ANTHROPIC
+    if old == new or (is_loopback(old) and is_loopback(new)):
+        return "same"
+    if is_loopback(new):
+        return "stronger"
+    return "weaker" if is_loopback(old) else "incomparable"
+
+
+def _stated(before: object, after: object) -> Verdict:
+    """Two that differ: a limit where there was none is tighter, another limit is neither."""
+    if before is None or after is None:
+        return "stronger" if before is None else "weaker"
+    return "incomparable"
+
+
+COMPARISONS: Mapping[Direction, Callable[[Any, Any], Verdict]] = {
+    _D.SMALLER: _ordered,
+    _D.LARGER: lambda before, after: _ordered(after, before),
+    _D.FEWER: lambda before, after: _sets(frozenset(before), frozenset(after)),
+    _D.SHORTER: lambda before, after: _ordered(hours(before), hours(after)),
+    _D.RANKED: _ordered,
+    _D.FIXED: lambda _before, _after: "incomparable",
+    _D.FREE: lambda _before, _after: "same",
+    _D.INCOMPARABLE: lambda _before, _after: "incomparable",
+    _D.NEARER: _nearer,
+    _D.STATED: _stated,
+}
+
+
 def _facets(first: Policy, second: Policy) -> Iterator[Change]:
     """A facet gone is stronger, one more is weaker, one that asks otherwise is incomparable."""
     before = {name_of(facet): _asked(facet) for facet in first.facets}
     after = {name_of(facet): _asked(facet) for facet in second.facets}
     for name in {**before, **after}:
         old, new = before.get(name), after.get(name)
-        verdict: Verdict = "same" if old == new else "incomparable"
         if old is None or new is None:
-            verdict = "weaker" if old is None else "stronger"
-        yield Change(field=name, direction=Direction.FEWER, verdict=verdict, before=old, after=new)
+            verdict: Verdict = "weaker" if old is None else "stronger"
+        else:
+            verdict = _parts(old, new)
+        told = [None if parts is None else _line(parts) for parts in (old, new)]
+        yield Change(field=name, direction=Direction.FEWER, verdict=verdict, before=told[0], after=told[1])
 
 
-def _asked(facet: FacetSection) -> str:
-    """What a facet asks, however it is spelled."""
-    if not isinstance(facet.domain, tuple):
-        return "computed"
-    return f"attribute {facet.attribute or facet.name}, one of {', '.join(facet.domain)}"
+def _parts(old: Mapping[str, Any], new: Mapping[str, Any]) -> Verdict:
+    """One facet, asked in two ways: part by part."""
+    if old.keys() != new.keys():
+        return "incomparable"
+    return combined(_verdict(f"facets.*.{part}", old[part], new[part]) for part in old)
+
+
+def _asked(facet: FacetSection) -> dict[str, Any]:
+    """The parts of a facet that decide what it asks, however it is spelled."""
+    if facet.is_computed:
+        return {"kind": "computed"}
+    parts = facet.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+    if facet.kind == "category" and not facet.is_asked:
+        return parts | {"attribute": facet.read_from}
+    return parts | ({"at_most": facet.several} if facet.kind in {"multi_label", "path"} else {})
+
+
+def _line(parts: Mapping[str, object]) -> str:
+    """Parts of a section, as one line; a kind needs no name before it."""
+    return "; ".join(_item(value) if part == "kind" else f"{part} {_item(value)}" for part, value in parts.items())
+
+
+def _item(value: object) -> str:
+    if isinstance(value, dict):
+        return f"({_line(value)})"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

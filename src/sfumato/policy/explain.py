@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sfumato.policy import explain_models as models
 from sfumato.policy.decide import NOISE_FLOOR
 from sfumato.policy.figures import interval, reaches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sfumato.policy.figures import Forecast, Noise
+    from sfumato.policy.figures import FacetNoise, Forecast, Noise
     from sfumato.policy.schema import Policy
 
 SIZES = (50, 500, 5_000)
@@ -45,8 +46,14 @@ class Section:
 def explain(policy: Policy, figures: Forecast) -> tuple[Section, ...]:
     """The page, in the order in which a privacy officer asks."""
     parts = (
+        ("What is NOT guaranteed here", models.unproved),
         ("What may be learned", _learned),
         ("By whom", _whom),
+        ("Who reads conversations", models.readers),
+        ("What is asked of each conversation", models.questions),
+        ("Who writes names", models.names),
+        ("Who judges what is published", models.judges),
+        ("What the models may cost", models.money),
         ("Whose presence is hidden", _hidden),
         ("At what cost", _cost),
         ("What is bounded", _bounded),
@@ -77,15 +84,20 @@ def expected(policy: Policy, figures: Forecast) -> list[dict[str, object]]:
 
 def _learned(policy: Policy, figures: Forecast) -> Iterator[str]:
     yield f"For each {policy.epoch}: a tree of named topics, and how many users and conversations stand behind each."
-    sizes = {facet.name: facet.values for facet in figures.facets}
-    facets = ", ".join(f"{facet.name} ({sizes[facet.name]} values)" for facet in policy.facets)
+    by_topic = [facet for facet in figures.facets if facet.leaf is not None]
+    facets = ", ".join(_sized(facet) for facet in by_topic)
     yield f"For each topic, how that differs by {facets}." if facets else "No breakdown by anything else."
+    whole = ", ".join(_sized(facet) for facet in figures.facets if facet.leaf is None)
+    if whole:
+        yield f"For the {policy.epoch} as a whole and not by topic: {whole}."
     yield (
         f"Nothing about fewer than {policy.thresholds.min_users} users or {policy.thresholds.min_conversations} "
-        "conversations, both by noisy counts. No conversation, summary or quotation is ever shown to anybody."
+        "conversations, both by noisy counts."
     )
-    if policy.extraction.provider == "extractive":
-        yield "No model reads a conversation: words are counted by rules, and names are made of released phrases only."
+    if policy.guarantee.mode == "guarded":
+        yield "No conversation and no summary is shown to anybody; a name or a description may yet tell what is in one."
+    else:
+        yield "No conversation, summary or quotation is ever shown to anybody."
 
 
 def _whom(policy: Policy, _: Forecast) -> Iterator[str]:
@@ -97,19 +109,21 @@ def _whom(policy: Policy, _: Forecast) -> Iterator[str]:
 
 def _hidden(policy: Policy, _: Forecast) -> Iterator[str]:
     if policy.unit == "user":
-        yield f"One user with all they wrote in a {policy.epoch}: what is published looks nearly the same without them."
+        what = "the counts look" if policy.guarantee.mode == "guarded" else "what is published looks"
+        yield f"One user with all they wrote in a {policy.epoch}: {what} nearly the same without them."
     else:
         yield "One conversation. A person with several is NOT protected as a whole."
 
 
 def _cost(policy: Policy, figures: Forecast) -> Iterator[str]:
     budget, yearly = policy.guarantee.budget, policy.guarantee.yearly
+    what = "what the counts of a release tell" if policy.guarantee.mode == "guarded" else "a release"
     yield (
         f"A {policy.epoch} may cost epsilon {budget.epsilon:g} at delta {budget.delta:g}; its release states "
         f"epsilon {figures.epsilon:.3g} at delta {figures.delta:.2g}."
     )
     yield (
-        f"In words: whatever the odds somebody gives that one {policy.unit} is in the log, a release changes them by a "
+        f"In words: whatever the odds somebody gives that one {policy.unit} is in the log, {what} changes them by a "
         f"factor of {_factor(budget.epsilon)} at most, but for a failure rarer than one in {1 / budget.delta:,.0f}."
     )
     yield (
@@ -136,8 +150,9 @@ def _thrown(policy: Policy, _: Forecast) -> Iterator[str]:
     kept = policy.retention
     yield "Raw text: its key is destroyed as soon as it is extracted, with a signed receipt."
     yield f"Until then the policy lets it wait, sealed, for {kept.raw_ttl}."
+    parts = "phrases, facets, vectors" + (", summaries" if policy.guarantee.mode == "guarded" else "")
     if kept.derived == "discard_after_release":
-        yield "Extracts (phrases, facets, vectors, all sealed): destroyed with the release."
+        yield f"Extracts ({parts}, all sealed): destroyed with the release."
     yield f"The policy lets extracts live, sealed, for {kept.derived_ttl}."
     yield "Attributes that no facet declares are dropped as a record comes in. User ids are replaced by keyed hashes."
 
@@ -152,19 +167,21 @@ def _noise(policy: Policy, figures: Forecast) -> Iterator[str]:
         ranges = f"{_range(users, leaf)} as a leaf, {_range(users, top)} at the top"
         yield f"A topic of {users:,} users: {ranges}. {_odds(policy, users, leaf)}"
     for facet in figures.facets:
+        noise, where = (facet.overall, "overall") if facet.leaf is None else (facet.leaf, "within a leaf topic")
         least, most = (
-            math.ceil(max(policy.thresholds.min_users, NOISE_FLOOR * sigma))
-            for sigma in (facet.leaf.low, facet.leaf.high)
+            math.ceil(max(policy.thresholds.min_users, NOISE_FLOOR * sigma)) for sigma in (noise.low, noise.high)
         )
-        reach = f"give or take {interval(0, facet.leaf.low)[1]} to {interval(0, facet.leaf.high)[1]}"
-        yield f"Users of one value of {facet.name} within a leaf topic: {reach}; shown from {least} to {most} users on."
+        reach = f"give or take {interval(0, noise.low)[1]} to {interval(0, noise.high)[1]}"
+        yield f"Users of one value of {facet.name} {where}: {reach}; shown from {least} to {most} users on."
 
 
 def _phrases(_: Policy, figures: Forecast) -> Iterator[str]:
-    floor = figures.selection_threshold
-    likely = next(users for users in range(1, 10**9) if reaches(users, figures.phrase_sigma, floor) > 0.95)  # noqa: PLR2004
+    if figures.selection is None:
+        return
+    floor, sigma = figures.selection.threshold, figures.selection.sigma
+    likely = next(users for users in range(1, 10**9) if reaches(users, sigma, floor) > 0.95)  # noqa: PLR2004
     yield f"Only those whose noisy count reaches {floor} users; one that {likely} users propose nearly always does."
-    yield f"A phrase of fewer than {figures.phrase_floor} users never appears."
+    yield f"A phrase of fewer than {figures.selection.floor} users never appears."
     yield "What looks like an identifier of a person is withheld at any count."
 
 
@@ -176,6 +193,10 @@ def _overridden(policy: Policy, _: Forecast) -> Iterator[str]:
     for entry in policy.override:
         leave = f"allowed by {entry.approved_by} until {entry.expires}"
         yield f"{entry.field}: looser than what it extends, {leave}: {entry.reason}"
+
+
+def _sized(facet: FacetNoise) -> str:
+    return f"{facet.name} ({'the nodes of its taxonomy' if facet.values is None else f'{facet.values} values'})"
 
 
 def _range(users: int, noise: Noise) -> str:

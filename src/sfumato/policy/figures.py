@@ -25,20 +25,35 @@ class Noise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FacetNoise:
-    """A facet: size of its domain, noise of its values overall and within a leaf topic."""
+    """A facet: size of its domain, noise of its values overall and within a leaf topic.
+
+    values: None where only the file of its taxonomy says it. leaf: None where it is not counted by topic.
+    """
 
     name: str
-    values: int
+    values: int | None
     overall: Noise
-    leaf: Noise
+    leaf: Noise | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which phrases appear. threshold: noisy users that one must reach; sigma: their noise.
+
+    floor: a phrase of fewer true users never appears.
+    """
+
+    threshold: int
+    sigma: float
+    floor: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """One release under a policy, before any data is seen.
 
-    epsilon, delta: what a release will state. selection_threshold: noisy users a phrase must reach; phrase_sigma: the
-    noise on them; phrase_floor: fewer true users never appear. levels: users of a topic, leaf first.
+    epsilon, delta: what a release will state. selection: None where no phrase is selected by a measurement (guarded
+    mode, a declared taxonomy). levels: users of a topic, leaf first.
     epochs_in_year: epochs a year has; epochs_paid: releases the yearly cap pays for. yearly_epsilon, yearly_delta: what
     the releases of one full year, as far as they are paid for, come to together.
     """
@@ -46,9 +61,7 @@ class Forecast:
     epsilon: float
     delta: float
     rho: float
-    selection_threshold: int
-    phrase_sigma: float
-    phrase_floor: int
+    selection: Selection | None
     levels: tuple[Noise, ...]
     facets: tuple[FacetNoise, ...]
     epochs_in_year: int

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sfumato.policy.schema import Policy
     from sfumato.policy.source import Field, Tree
 
+BEYOND_LEAVE = "signature_required"  # leave to go unsigned would be given in a file that nobody signed
 WAY_OUT = "extends may only tighten; an override must say who allows it and until when"
 
 
@@ -70,6 +71,8 @@ def _allowed(
         if override.field not in changes:
             near = difflib.get_close_matches(override.field, list(changes), n=1)
             raise PolicyError(f"{at}: override: no such field {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        if override.field == BEYOND_LEAVE:
+            raise PolicyError(f"{at}: override: {name} can't be overridden; sign the policy")
         if override.field in allowed:
             raise PolicyError(f"{at}: override: {name} is overridden twice; keep one")
         if override.expires < today:
@@ -93,4 +96,6 @@ def _told(value: object) -> str:
     """A value as a message shows it."""
     if isinstance(value, tuple):
         value = f"[{', '.join(str(item) for item in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return "none" if value is None else shown(value, 60)

@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from sfumato.policy import deployed
+from sfumato.policy import deployed, lint_models
 from sfumato.policy.decide import NOISE_FLOOR
 from sfumato.policy.directions import hours
 from sfumato.policy.figures import Z95
+from sfumato.policy.finding import error, warning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-    from datetime import date
+    from collections.abc import Callable, Iterator
 
     from sfumato.policy.figures import Forecast
+    from sfumato.policy.finding import Circumstances, Finding
     from sfumato.policy.schema import Policy
 
-PLAUSIBLE_USERS = 10_000  # users of an epoch, where nobody says how many: less hardly repays a release
 MOST_EPSILON = 10.0  # e^10 = 22,026: from there on a bound on odds says little about one person
 SOON = timedelta(days=30)
 HOURS = {"day": 24, "week": 7 * 24, "month": 31 * 24, "quarter": 92 * 24, "year": 366 * 24}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing to mend (error) or to think about (warning)."""
-
-    rule: str
-    severity: Literal["error", "warning"]
-    field: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
-    """What lint is told besides the policy. users: expected in an epoch. held: roles that hold a living API key."""
-
-    today: date
-    users: int = PLAUSIBLE_USERS
-    held: Collection[str] | None = None
 
 
 def lint(policy: Policy, figures: Forecast, circumstances: Circumstances) -> tuple[Finding, ...]:
@@ -50,24 +30,16 @@ def lint(policy: Policy, figures: Forecast, circumstances: Circumstances) -> tup
     return tuple(sorted(found, key=lambda finding: finding.severity))
 
 
-def _error(rule: str, field: str, message: str) -> Finding:
-    return Finding(rule=rule, severity="error", field=field, message=message)
-
-
-def _warning(rule: str, field: str, message: str) -> Finding:
-    return Finding(rule=rule, severity="warning", field=field, message=message)
-
-
 def _noise(policy: Policy, figures: Forecast, _: Circumstances) -> Iterator[Finding]:
     floor, leaf = policy.thresholds.min_users, figures.levels[0]
     low, high = math.ceil(Z95 * leaf.low), math.ceil(Z95 * leaf.high)
     rule, field = "threshold-below-noise", "thresholds.min_users"
     if floor < low:
         told = f"{floor} is below the noise of a leaf topic, {low} to {high} users (95 %): empty topics would be shown"
-        yield _error(rule, field, f"{told}; raise it to {high}, or raise epsilon")
+        yield error(rule, field, f"{told}; raise it to {high}, or raise epsilon")
     elif floor < high:
         told = f"{floor} is below the noise of a leaf topic where people touch many, {high} users (95 %)"
-        yield _warning(rule, field, f"{told}; raise it to {high}, or raise epsilon")
+        yield warning(rule, field, f"{told}; raise it to {high}, or raise epsilon")
 
 
 def _epsilon(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Finding]:
@@ -77,12 +49,12 @@ def _epsilon(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Finding
     names = "; ".join(f"{system.name} {system.epsilon:g} per {system.unit}" for system in above)
     common = f"of {len(kind)} deployed systems {len(above)} spend as much or more ({names or 'none'})"
     if epsilon > MOST_EPSILON:
-        yield _error(rule, field, f"{epsilon:g} promises next to nothing; {common}")
+        yield error(rule, field, f"{epsilon:g} promises next to nothing; {common}")
     elif 2 * len(above) < len(kind):
-        yield _warning(rule, field, f"{epsilon:g} is above common practice: {common}")
+        yield warning(rule, field, f"{epsilon:g} is above common practice: {common}")
     if yearly > MOST_EPSILON:
         told = f"{yearly:g} for one {policy.unit}'s year is more than {MOST_EPSILON:g}: a bound that says little"
-        yield _warning("yearly-epsilon-high", "guarantee.yearly.epsilon", told)
+        yield warning("yearly-epsilon-high", "guarantee.yearly.epsilon", told)
 
 
 def _delta(policy: Policy, _: Forecast, told: Circumstances) -> Iterator[Finding]:
@@ -93,9 +65,9 @@ def _delta(policy: Policy, _: Forecast, told: Circumstances) -> Iterator[Finding
     ):
         if delta >= 1 / told.users:
             why = f"{delta:g} would allow one of {told.users:,} users to be published outright"
-            yield _error(rule, field, f"{why}; stay below {most:.1g}")
+            yield error(rule, field, f"{why}; stay below {most:.1g}")
         elif delta > most:
-            yield _warning(
+            yield warning(
                 rule, field, f"{delta:g} is more than a tenth of one in {told.users:,}; stay below {most:.1g}"
             )
 
@@ -103,10 +75,11 @@ def _delta(policy: Policy, _: Forecast, told: Circumstances) -> Iterator[Finding
 def _fineness(policy: Policy, figures: Forecast, told: Circumstances) -> Iterator[Finding]:
     for facet in figures.facets:
         floor = max(policy.thresholds.min_users, math.ceil(NOISE_FLOOR * facet.overall.low))
-        needed = facet.values * floor
+        values = facet.values or 0  # not known without the file of its taxonomy
+        needed = values * floor
         if needed > told.users:
-            why = f"{facet.values} values of {floor} users each need {needed:,} users, and {told.users:,} are expected"
-            yield _warning("facet-too-fine", f"facets.{facet.name}", f"{why}: most values will be withheld")
+            why = f"{values:,} values of {floor} users each need {needed:,} users, and {told.users:,} are expected"
+            yield warning("facet-too-fine", f"facets.{facet.name}", f"{why}: most values will be withheld")
 
 
 def _year(policy: Policy, figures: Forecast, _: Circumstances) -> Iterator[Finding]:
@@ -114,40 +87,40 @@ def _year(policy: Policy, figures: Forecast, _: Circumstances) -> Iterator[Findi
     if paid < needed:
         why = f"pays for {paid} of the year's {needed} {policy.epoch}s"
         advice = "raise the yearly cap, lower the epoch's budget, or take longer epochs"
-        yield _warning("year-ends-early", "guarantee.yearly", f"{why}; {advice}")
+        yield warning("year-ends-early", "guarantee.yearly", f"{why}; {advice}")
 
 
 def _budget(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Finding]:
     if policy.guarantee.budget.queries > 0:
-        yield _warning(
+        yield warning(
             "queries-idle",
             "guarantee.budget.queries",
             "a share is kept for live queries, which are not in this version; releases get less for nothing",
         )
     if "queries" in {operation for _role, granted in policy.access for operation in granted}:
-        yield _warning("queries-idle", "access", "a role may ask live queries, which are not in this version")
+        yield warning("queries-idle", "access", "a role may ask live queries, which are not in this version")
 
 
 def _bounds(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Finding]:
     limits, bounds = policy.thresholds, policy.contributions
     if limits.min_conversations < limits.min_users:
         why = f"every user has a conversation, so {limits.min_conversations} decides nothing"
-        yield _warning("threshold-without-effect", "thresholds.min_conversations", f"{why} beside min_users")
+        yield warning("threshold-without-effect", "thresholds.min_conversations", f"{why} beside min_users")
     if policy.unit == "user" and bounds.topics_per_user > bounds.conversations_per_user:
         why = f"with {bounds.conversations_per_user} conversations nobody touches {bounds.topics_per_user} topics"
-        yield _warning("bound-without-effect", "contributions.topics_per_user", why)
+        yield warning("bound-without-effect", "contributions.topics_per_user", why)
     if policy.unit == "user" and policy.input.user_id == policy.input.conversation_id:
         why = "the user is read from the conversation's id: the unit would be the conversation under another name"
-        yield _error("user-is-conversation", "input.user_id", why)
+        yield error("user-is-conversation", "input.user_id", why)
 
 
 def _access(policy: Policy, _: Forecast, told: Circumstances) -> Iterator[Finding]:
     granted = dict(policy.access)
     if not any("releases" in operations for operations in granted.values()):
-        yield _warning("nobody-reads", "access", "no role may read releases")
+        yield warning("nobody-reads", "access", "no role may read releases")
     for role, operations in granted.items():
         if told.held is not None and operations and role not in told.held:
-            yield _warning(
+            yield warning(
                 "role-without-holder",
                 f"access.{role}",
                 "nobody holds a living API key of this role; drop the role or issue one",
@@ -157,25 +130,25 @@ def _access(policy: Policy, _: Forecast, told: Circumstances) -> Iterator[Findin
 def _retention(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Finding]:
     kept, epoch = policy.retention, HOURS[policy.epoch]
     if hours(kept.raw_ttl) > hours(kept.derived_ttl):
-        yield _error(
+        yield error(
             "raw-outlives-derived",
             "retention.raw_ttl",
             f"raw text may live {kept.raw_ttl}, what is drawn from it only {kept.derived_ttl}",
         )
     if hours(kept.raw_ttl) > epoch:
-        yield _warning(
+        yield warning(
             "raw-outlives-epoch",
             "retention.raw_ttl",
             f"{kept.raw_ttl} is longer than an epoch: raw text is of no use once its epoch is over",
         )
     if hours(kept.derived_ttl) < epoch:
-        yield _warning(
+        yield warning(
             "derived-shorter-than-epoch",
             "retention.derived_ttl",
             f"{kept.derived_ttl} is shorter than a {policy.epoch}: what came first is gone before the release",
         )
     if kept.derived == "keep_until_ttl":
-        yield _warning(
+        yield warning(
             "derived-outlives-release",
             "retention.derived",
             "extracts are kept though nothing in this version reads them after the release; discard_after_release",
@@ -185,7 +158,7 @@ def _retention(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Findi
 def _overrides(policy: Policy, _: Forecast, told: Circumstances) -> Iterator[Finding]:
     for override in policy.override:
         if override.expires - told.today <= SOON:
-            yield _warning(
+            yield warning(
                 "override-ends-soon",
                 "override",
                 f"leave for {override.field} ends on {override.expires}; from the next day the policy is refused",
@@ -194,4 +167,5 @@ def _overrides(policy: Policy, _: Forecast, told: Circumstances) -> Iterator[Fin
 
 RULES: tuple[Callable[[Policy, Forecast, Circumstances], Iterator[Finding]], ...] = (
     _noise, _epsilon, _delta, _fineness, _year, _budget, _bounds, _access, _retention, _overrides,
+    *lint_models.RULES,
 )  # fmt: skip

@@ -57,6 +57,11 @@ def builtin_path(name: str) -> Path:
     return Path(str(_builtin_folder() / f"{name}.yaml"))
 
 
+def located(name: str) -> Path:
+    """The file that a command's argument means: a path, or else a built-in policy by its name."""
+    return builtin_path(name) if name in builtin_names() and not Path(name).exists() else Path(name)
+
+
 def digest(policy: Policy) -> str:
     """SHA-256, in hex, of the resolved policy's RFC 8785 canonical form."""
     return hashlib.sha256(rfc8785.dumps(policy.model_dump(mode="json"))).hexdigest()

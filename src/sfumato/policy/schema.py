@@ -7,29 +7,15 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Positive = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
-Delta = Annotated[float, Field(ge=1e-8, le=1e-3, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[hd]$")]
-Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Stated = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-
-DomainValue = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+from sfumato.policy.schema_base import Delta, Duration, Hash, Name, Positive, Section, Share, Stated, exact
+from sfumato.policy.schema_facets import FacetSection, TaxonomySection
+from sfumato.policy.schema_models import Auditor, Extraction, Naming, Screen, Spend
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-COMPUTED = ("language", "turns", "length", "hour")
-
-
-class Section(BaseModel):
-    """Strict, frozen, and silent about the input in its errors."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Metadata(Section):
@@ -67,7 +53,7 @@ class Yearly(Section):
 class GuaranteeSection(Section):
     """Which guarantee, and how much of it."""
 
-    mode: Literal["formal"] = "formal"
+    mode: Literal["formal", "guarded"] = "formal"
     budget: Budget
     yearly: Yearly
 
@@ -102,12 +88,6 @@ class InputSection(Section):
     line_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 10_485_760
 
 
-class Extraction(Section):
-    """Who reads the conversations: `extractive` is words and a language detector, no model."""
-
-    provider: Literal["extractive"] = "extractive"
-
-
 class Embedding(Section):
     """The fixed, public sentence model, pinned by the SHA-256 of its weights."""
 
@@ -116,54 +96,23 @@ class Embedding(Section):
     path: str | None = None
 
 
-class FacetSection(Section):
-    """One facet. `computed`: language, turns, length or hour. `category`: a declared attribute with a closed domain."""
-
-    name: Name
-    kind: Literal["computed", "category"] = "computed"
-    domain: Literal["iso639"] | Annotated[tuple[DomainValue, ...], Field(min_length=1, max_length=1000)] | None = None
-    attribute: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-
-    @model_validator(mode="after")
-    def _closed(self) -> Self:
-        if self.is_computed and self.name not in COMPUTED:
-            raise ValueError(f"nothing computes it: computed facets are {', '.join(COMPUTED)}")
-        if self.is_computed and (self.attribute is not None or self.domain not in {None, *self._own_domain()}):
-            raise ValueError("what is computed reads no attribute and has a domain of its own; leave them out")
-        if not self.is_computed and not isinstance(self.domain, tuple):
-            raise ValueError("a category needs a closed domain, such as [free, pro, team]")
-        if isinstance(self.domain, tuple) and len(set(self.domain)) != len(self.domain):
-            raise ValueError("the domain names a value twice")
-        if isinstance(self.domain, tuple) and "unknown" in self.domain:
-            raise ValueError("the domain always has `unknown`; leave it out")
-        return self
-
-    def _own_domain(self) -> tuple[str, ...]:
-        return ("iso639",) if self.name == "language" else ()
-
-    @property
-    def is_computed(self) -> bool:
-        """`language` with the domain iso639 may be written as a category; it is computed all the same."""
-        return self.kind == "computed" or (self.name == "language" and self.domain == "iso639")
-
-
 class Topics(Section):
-    """How many leaf topics to aim at; left out, the noisy counts decide."""
+    """Discovered or declared. leaves: how many to aim at; left out, the noisy counts decide. taxonomy: skip discovery.
+
+    at_most: nodes of the taxonomy that one conversation may stand for.
+    """
 
     leaves: Annotated[int, Field(ge=2, le=5000)] | None = None
+    taxonomy: TaxonomySection | None = None
+    at_most: Annotated[int, Field(ge=1, le=10)] = 1
 
-
-class Naming(Section):
-    """What names may be written from. Private summaries exist in guarded mode only."""
-
-    evidence: Literal["released_phrases"] = "released_phrases"
-
-
-class Auditor(Section):
-    """Who reads every string before it is published; what can't be judged is denied."""
-
-    provider: Literal["detectors"] = "detectors"
-    on_error: Literal["deny"] = "deny"
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.taxonomy is not None and self.leaves is not None:
+            raise ValueError("a declared taxonomy has its own leaves; leave `leaves` out")
+        if self.taxonomy is None and self.at_most != 1:
+            raise ValueError("at_most is for a declared taxonomy; leave it out")
+        return self
 
 
 class Retention(Section):
@@ -213,16 +162,19 @@ class Policy(Section):
     metadata: Metadata
     unit: Literal["user", "conversation"]
     epoch: Literal["day", "week", "month", "quarter", "year"]
+    signature_required: bool = False
     guarantee: GuaranteeSection
     contributions: Contributions = Contributions()
     thresholds: Thresholds = Thresholds()
     input: InputSection = InputSection()
     extraction: Extraction = Extraction()
     embedding: Embedding = Embedding()
+    screen: Screen | None = None
     facets: Annotated[tuple[FacetSection, ...], Field(max_length=20)] = ()
     topics: Topics = Topics()
     naming: Naming = Naming()
     auditor: Auditor = Auditor()
+    spend: Spend = Spend()
     retention: Retention = Retention()
     access: Access = Access()
     override: Annotated[tuple[Override, ...], Field(max_length=50)] = ()
@@ -231,13 +183,30 @@ class Policy(Section):
     def _consistent(self) -> Self:
         budget, yearly = self.guarantee.budget, self.guarantee.yearly
         if yearly.epsilon < budget.epsilon or yearly.delta < budget.delta:
-            raise ValueError("guarantee.yearly is smaller than one epoch's budget: no epoch could ever be released")
+            raise ValueError("guarantee.yearly: smaller than one epoch's budget: no epoch could ever be released")
         names = [facet.name for facet in self.facets]
         if len(set(names)) != len(names):
             raise ValueError("facets: two facets have the same name")
+        if "screened" in names:
+            raise ValueError("facets: `screened` is the name under which a screener is counted; take another")
         return self
 
-
-def exact(declared: float) -> Fraction:
-    """The decimal that stood in the file, exactly: 0.1 is one tenth here, not its nearest binary fraction."""
-    return Fraction(repr(declared))
+    @model_validator(mode="after")
+    def _readers(self) -> Self:
+        """Who asks needs a model to ask, and only guarded mode lets names be written from what is private."""
+        reads, guarded = self.extraction.provider == "anthropic", self.guarantee.mode == "guarded"
+        if not reads and (self.screen is not None or any(facet.is_asked for facet in self.facets)):
+            raise ValueError(
+                "extraction: a facet or the screen asks a question, which only a model answers; "
+                "set provider to anthropic"
+            )
+        if self.naming.evidence == "private_summaries" and not guarded:
+            raise ValueError("naming.evidence: names from private summaries exist in guarded mode only")
+        if guarded and not (reads and self.naming.evidence == "private_summaries"):
+            raise ValueError(
+                "guarantee.mode: guarded mode is Clio as published: extraction by a model, and names from "
+                "private_summaries"
+            )
+        if guarded and self.topics.taxonomy is not None:
+            raise ValueError("topics.taxonomy: a declared taxonomy needs no guarded mode; use formal")
+        return self

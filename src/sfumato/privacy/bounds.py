@@ -32,7 +32,9 @@ class BoundedEpoch(Private):
 
     unit_of: (n,) int32, ascending from 0. vectors: (n, d) float16.
     phrase_ids: candidate phrases of row i are phrase_ids[phrase_offsets[i]:phrase_offsets[i + 1]], best first;
-    phrases: the string of each id. facets: per facet (n,) codes into its domain.
+    phrases: the string of each id. facets: per facet (n,) codes into its domain, or (n, k) filled up with -1.
+    summaries: n strings in guarded mode; elsewhere none. screened: units with a conversation that the screener let
+    through, and units with one that it did not (2,), before rows were bounded; None without a screener.
     """
 
     units: int
@@ -42,6 +44,8 @@ class BoundedEpoch(Private):
     phrase_ids: NDArray[np.int32]
     phrases: Sequence[str]
     facets: Mapping[str, NDArray[np.int16]]
+    summaries: Sequence[str] = ()
+    screened: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.unit_of)
@@ -64,6 +68,10 @@ def bound(
     conversations = _words(chain.from_iterable(batch.conversation_ids for batch in held))
     tie = _content_of_copies(held, units, conversations)
     order = np.lexsort((tie, conversations[:, 1], conversations[:, 0], units[:, 1], units[:, 0]))
+    relevant = _relevant(held)
+    screened = None if relevant is None else _screened(units[order], relevant[order])
+    if relevant is not None:
+        order = order[relevant[order]]
     keep, unit_of = _kept(units[order], conversations[order], conversations_per_unit)
     rows = order[keep]
     offsets, ids, phrases = _phrase_columns(held, rows)
@@ -78,12 +86,35 @@ def bound(
             name: _gather([batch.facets[name] for batch in held], rows) for name in (held[0].facets if held else ())
         }
         or {name: np.zeros(0, np.int16) for name in facets},
+        summaries=_summaries(held, rows),
+        screened=screened,
     )
 
 
 def _words(ids: Iterable[bytes]) -> NDArray[np.uint64]:
     """Keyed hashes as pairs of 64-bit words: (n, 2)."""
     return np.frombuffer(b"".join(ids), dtype=">u8").reshape(-1, 2).astype(np.uint64)
+
+
+def _relevant(batches: Sequence[Extracts]) -> NDArray[np.bool_] | None:
+    """(n,) what the screener said of every row, or None where none was asked."""
+    said = [batch.relevant for batch in batches if batch.relevant is not None]
+    if len(said) not in {0, len(batches)}:
+        raise ValueError("some batches of an epoch were screened and others were not")
+    return np.concatenate(said) if said else None
+
+
+def _screened(units: NDArray[np.uint64], relevant: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Distinct units (rows sorted by unit) with a relevant row, and with one that is not (2,): one unit adds 1 to each."""
+    unit = np.cumsum(np.r_[True, (units[1:] != units[:-1]).any(axis=1)]) if len(units) else np.zeros(0, np.int64)
+    return np.asarray([len(np.unique(unit[relevant])), len(np.unique(unit[~relevant]))], np.int64)
+
+
+def _summaries(batches: Sequence[Extracts], rows: NDArray[np.int64]) -> list[str]:
+    if not any(batch.summaries for batch in batches):
+        return []
+    every = list(chain.from_iterable(batch.summaries for batch in batches))
+    return [every[row] for row in rows]
 
 
 def _kept(
@@ -119,7 +150,8 @@ def _content_of_copies(
 
 def _digest(batch: Extracts, row: int) -> int:
     content = hashlib.blake2b(batch.vectors[row].tobytes(), digest_size=8)
-    content.update(repr((batch.phrases[row], [int(codes[row]) for _, codes in sorted(batch.facets.items())])).encode())
+    codes = [codes[row].tolist() for _, codes in sorted(batch.facets.items())]
+    content.update(repr((batch.phrases[row], codes, *batch.summaries[row : row + 1])).encode())
     return int.from_bytes(content.digest(), "big")
 
 

@@ -4,56 +4,28 @@
 
 A row is never deleted and its charge never changes, so what is spent can only grow. A process that dies leaves
 `reserved`; `recover` finds that nobody holds its lock any more and marks it `burned`. Nothing is refunded.
+The statements and rules are here; what SQLite and PostgreSQL do differently is in `ledger_sqlite`, `ledger_postgres`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-import rfc8785
 import sqlalchemy as sql
-from sqlalchemy.exc import DatabaseError, OperationalError
 
+from sfumato.database.failures import translated
 from sfumato.errors import BudgetExhausted, Refused, StorageError
+from sfumato.privacy.charges import CHAINED, GENESIS, charges, link
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import URL, Connection, Row
 
-BUSY_SECONDS = 60
-GENESIS = "0" * 64
-
-_metadata = sql.MetaData()
-_charges = sql.Table(
-    "charges",
-    _metadata,
-    sql.Column("seq", sql.Integer, primary_key=True, autoincrement=True),
-    sql.Column("dataset", sql.String, nullable=False),
-    sql.Column("epoch", sql.String, nullable=False),
-    sql.Column("year", sql.String, nullable=False),
-    sql.Column("purpose", sql.String, nullable=False),
-    sql.Column("question", sql.String, nullable=False),
-    sql.Column("policy", sql.String, nullable=False),
-    sql.Column("unit", sql.String, nullable=False),
-    sql.Column("rho", sql.BigInteger, sql.CheckConstraint("rho > 0"), nullable=False),
-    sql.Column("delta", sql.BigInteger, sql.CheckConstraint("delta >= 0"), nullable=False),
-    sql.Column("created", sql.String, nullable=False),
-    sql.Column("chain", sql.String, nullable=False),
-    sql.Column("state", sql.String, sql.CheckConstraint("state in ('reserved','released','burned')"), nullable=False),
-    sql.Column("answer", sql.String),
-    sqlite_autoincrement=True,
-)
-sql.Index("one_live_answer", _charges.c.question, unique=True, sqlite_where=_charges.c.state != "burned",
-          postgresql_where=_charges.c.state != "burned")  # fmt: skip
-_CHAINED = ("dataset", "epoch", "year", "purpose", "question", "policy", "unit", "rho", "delta", "created")
+_WHAT = "the ledger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,26 +80,52 @@ class Reservation:
     seq: int
 
 
-class Ledger:
-    """The ledger in one SQLite file, with a lock file beside it for every charge in flight."""
+class Book(Protocol):
+    """Where the rows lie, and how others know that the process behind a reserved one lives."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._locks = path.with_suffix(".locks")
-        self._held: dict[int, int] = {}
-        self._engine = _open(path)
+    name: str
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that no other writer overlaps."""
+
+    def statement(self) -> AbstractContextManager[Connection]:
+        """For one statement, committed as it ends."""
+
+    def number(self, last: int) -> dict[str, int]:
+        """What to insert for the number of the charge after the last."""
+
+    def hold(self, seq: int) -> None:
+        """Show, until let go, closed or dead, that this process lives."""
+
+    def let_go(self, seq: int) -> None:
+        """Hold it no longer, if it was held."""
+
+    def abandoned(self, db: Connection) -> list[int]:
+        """Reserved charges that nobody holds; one that was settled meanwhile may be among them."""
+
+    def swept(self, seqs: Sequence[int]) -> None:
+        """These are burned: remove what they left."""
+
+    def close(self) -> None:
+        """Let every charge go."""
+
+
+class Ledger:
+    """The ledger in a SQLite file, by its path, or in a PostgreSQL database, by its URL."""
+
+    def __init__(self, place: Path | URL) -> None:
+        with translated(_WHAT):
+            self._book = _book(place)
         self._check_chain()
 
     def close(self) -> None:
         """Give back the database; charges still reserved here count as abandoned."""
-        for seq in list(self._held):
-            self._unlock(seq)
-        self._engine.dispose()
+        self._book.close()
 
     def answer_to(self, question: str) -> str | None:
         """The stored answer to a question already released, or None."""
-        with _translated(), self._engine.connect() as db:
-            found = sql.select(_charges.c.answer).where(_charges.c.question == question, _charges.c.state == "released")
+        found = sql.select(charges.c.answer).where(charges.c.question == question, charges.c.state == "released")
+        with translated(_WHAT), self._book.statement() as db:
             return db.execute(found).scalar_one_or_none()
 
     def check(self, charge: Charge, caps: Caps) -> None:
@@ -137,8 +135,8 @@ class Ledger:
             BudgetExhausted: a cap would be passed.
         """
         self.recover()
-        with _translated(), self._engine.begin() as db:
-            self._check_caps(db, charge, caps)
+        with translated(_WHAT), self._book.statement() as db:
+            _check_caps(db, charge, caps)
 
     def reserve(self, charge: Charge, caps: Caps) -> Reservation:
         """Enter the charge before any noise is drawn.
@@ -148,30 +146,32 @@ class Ledger:
             Refused: the same question is answered already, or is being answered by a living process.
         """
         self.recover()
-        before = set(self._held)
+        held: list[int] = []
         try:
-            return self._reserve(charge, caps)
+            with translated(_WHAT), self._book.writing() as db:
+                seq = self._insert(db, charge, caps)
+                held.append(seq)
+                self._book.hold(seq)  # before the commit: nobody may ever see the row without its lock held
         except BaseException:
-            for seq in set(self._held) - before:  # the row was rolled back, and its number will be given again
-                self._unlock(seq)
+            for seq in held:  # the row was rolled back, and its number will be given again
+                self._book.let_go(seq)
             raise
-
-    def _reserve(self, charge: Charge, caps: Caps) -> Reservation:
-        with _translated(), self._engine.begin() as db:
-            same = sql.select(_charges.c.state).where(
-                _charges.c.question == charge.question, _charges.c.state != "burned"
-            )
-            state = db.execute(same).scalar_one_or_none()
-            if state is not None:
-                why = "stored already" if state == "released" else "being made by another process"
-                raise Refused(f"the same release is {why}")
-            self._check_caps(db, charge, caps)
-            previous = db.execute(sql.select(_charges.c.chain).order_by(_charges.c.seq.desc()).limit(1)).scalar()
-            fields = {name: getattr(charge, name) for name in _CHAINED}
-            row = _charges.insert().values(**fields, chain=_link(previous or GENESIS, fields), state="reserved")
-            (seq,) = db.execute(row.returning(_charges.c.seq)).one()
-            self._lock(seq)  # before the commit: no other process may ever see the row without its lock held
         return Reservation(seq=seq)
+
+    def _insert(self, db: Connection, charge: Charge, caps: Caps) -> int:
+        same = sql.select(charges.c.state).where(charges.c.question == charge.question, charges.c.state != "burned")
+        state = db.execute(same).scalar_one_or_none()
+        if state is not None:
+            why = "stored already" if state == "released" else "being made by another process"
+            raise Refused(f"the same release is {why}")
+        _check_caps(db, charge, caps)
+        last = db.execute(sql.select(charges.c.seq, charges.c.chain).order_by(charges.c.seq.desc()).limit(1)).first()
+        number, previous = (last.seq, last.chain) if last else (0, GENESIS)
+        fields = {name: getattr(charge, name) for name in CHAINED}
+        row = charges.insert().values(
+            **fields, **self._book.number(number), chain=link(previous, fields), state="reserved"
+        )
+        return int(db.execute(row.returning(charges.c.seq)).scalar_one())
 
     def released(self, reservation: Reservation, answer: str) -> None:
         """The answer is stored; from now on the same question costs nothing."""
@@ -183,19 +183,25 @@ class Ledger:
 
     def recover(self) -> int:
         """Mark as burned every reserved charge whose process is gone. Returns how many."""
-        with _translated(), self._engine.begin() as db:
-            open_rows = db.execute(sql.select(_charges.c.seq).where(_charges.c.state == "reserved")).scalars().all()
-            dead = [seq for seq in open_rows if seq not in self._held and self._abandoned(seq)]
-            if dead:
-                db.execute(_charges.update().where(_charges.c.seq.in_(dead)).values(state="burned"))
-        for seq in dead:
-            self._lock_path(seq).unlink(missing_ok=True)
-        return len(dead)
+        with translated(_WHAT), self._book.statement() as db:
+            gone = self._book.abandoned(db)
+        if not gone:
+            return 0
+        dead = charges.update().where(charges.c.seq.in_(gone), charges.c.state == "reserved").values(state="burned")
+        with translated(_WHAT), self._book.writing() as db:
+            count = db.execute(dead).rowcount
+        self._book.swept(gone)
+        return int(count)
 
     def spent(self, *, dataset: str, epoch: str | None = None, year: str | None = None) -> tuple[int, int]:
         """(rho, delta) in nano units charged so far, whatever became of the charges."""
-        with _translated(), self._engine.connect() as db:
-            return self._sum(db, dataset=dataset, epoch=epoch, year=year)
+        total = sql.select(_sum(charges.c.rho), _sum(charges.c.delta)).where(charges.c.dataset == dataset)
+        for column, value in ((charges.c.epoch, epoch), (charges.c.year, year)):
+            if value is not None:
+                total = total.where(column == value)
+        with translated(_WHAT), self._book.statement() as db:
+            rho, delta = db.execute(total).one()
+        return int(rho), int(delta)
 
     def check_accounts_for(self, releases: Iterable[tuple[str, str]]) -> None:
         """Fail closed where releases, by (dataset, epoch), are there that no charge here paid for.
@@ -205,124 +211,70 @@ class Ledger:
         """
         paid = {(entry.dataset, entry.epoch) for entry in self.entries() if entry.state == "released"}
         if not set(releases) <= paid:
-            raise StorageError(f"{self._path.name} does not account for every release here; restore it from a backup")
+            raise StorageError(
+                f"{self._book.name} does not account for every release here; restore it from a backup"
+            )
 
     def entries(self) -> list[Entry]:
         """Every charge, oldest first."""
-        columns = [_charges.c[name] for name in Entry.__dataclass_fields__]
-        with _translated(), self._engine.connect() as db:
-            return [Entry(**row._mapping) for row in db.execute(sql.select(*columns).order_by(_charges.c.seq))]  # noqa: SLF001
-
-    def _check_caps(self, db: Connection, charge: Charge, caps: Caps) -> None:
-        purpose, _ = self._sum(db, dataset=charge.dataset, epoch=charge.epoch, purpose=charge.purpose)
-        epoch_rho, epoch_delta = self._sum(db, dataset=charge.dataset, epoch=charge.epoch)
-        year_rho, year_delta = self._sum(db, dataset=charge.dataset, year=charge.year)
-        if purpose + charge.rho > caps.purpose_rho:
-            raise BudgetExhausted(
-                f"epoch {charge.epoch}: the budget for {charge.purpose} is spent; the next epoch has its own"
-            )
-        if epoch_rho + charge.rho > caps.epoch_rho or epoch_delta + charge.delta > caps.epoch_delta:
-            raise BudgetExhausted(f"epoch {charge.epoch}: the budget is spent; the next epoch of data has its own")
-        if year_rho + charge.rho > caps.yearly_rho or year_delta + charge.delta > caps.yearly_delta:
-            raise BudgetExhausted(
-                f"year {charge.year}: the yearly budget is spent; it begins anew with next year's data"
-            )
-
-    @staticmethod
-    def _sum(db: Connection, **where: str | None) -> tuple[int, int]:
-        total = sql.select(
-            sql.func.coalesce(sql.func.sum(_charges.c.rho), 0), sql.func.coalesce(sql.func.sum(_charges.c.delta), 0)
-        )
-        for column, value in where.items():
-            if value is not None:
-                total = total.where(_charges.c[column] == value)
-        rho, delta = db.execute(total).one()
-        return int(rho), int(delta)
+        columns = [charges.c[name] for name in Entry.__dataclass_fields__]
+        with translated(_WHAT), self._book.statement() as db:
+            return [Entry(**row) for row in db.execute(sql.select(*columns).order_by(charges.c.seq)).mappings()]
 
     def _settle(self, reservation: Reservation, state: str, answer: str | None) -> None:
-        with _translated(), self._engine.begin() as db:
-            row = sql.and_(_charges.c.seq == reservation.seq, _charges.c.state == "reserved")
-            changed = db.execute(_charges.update().where(row).values(state=state, answer=answer)).rowcount
-            if changed != 1:
-                raise StorageError("the ledger no longer holds this reservation open; nothing was published")
-        self._unlock(reservation.seq)
+        row = sql.and_(charges.c.seq == reservation.seq, charges.c.state == "reserved")
+        with translated(_WHAT), self._book.statement() as db:
+            changed = db.execute(charges.update().where(row).values(state=state, answer=answer)).rowcount
+        if changed != 1:
+            raise StorageError("the ledger no longer holds this reservation open; nothing was published")
+        self._book.let_go(reservation.seq)
 
     def _check_chain(self) -> None:
         """Fail closed on a ledger whose rows were removed, reordered or edited."""
-        link, expected = GENESIS, 1
-        with _translated(), self._engine.connect() as db:
-            for row in db.execute(sql.select(_charges).order_by(_charges.c.seq)):
-                link, expected = self._checked(row, link, expected), expected + 1
+        previous, expected = GENESIS, 1
+        columns = [charges.c[name] for name in ("seq", "chain", *CHAINED)]
+        with translated(_WHAT), self._book.statement() as db:
+            for row in db.execute(sql.select(*columns).order_by(charges.c.seq)):
+                previous, expected = self._checked(row, previous, expected), expected + 1
 
     def _checked(self, row: Row[tuple[object, ...]], previous: str, expected: int) -> str:
-        link = _link(previous, {name: row._mapping[name] for name in _CHAINED})  # noqa: SLF001 - a public accessor
-        if row._mapping["seq"] != expected or row._mapping["chain"] != link:  # noqa: SLF001
+        held = row._mapping  # noqa: SLF001 - a public accessor
+        chain = link(previous, {name: held[name] for name in CHAINED})
+        if held["seq"] != expected or held["chain"] != chain:
             raise StorageError(
-                f"{self._path.name}: row {expected} of the ledger was changed or removed; restore it from a backup"
+                f"{self._book.name}: row {expected} of the ledger was changed or removed; restore it from a backup"
             )
-        return link
-
-    def _lock_path(self, seq: int) -> Path:
-        return self._locks / f"{seq}.lock"
-
-    def _lock(self, seq: int) -> None:
-        self._locks.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(self._lock_path(seq), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the number is new: nobody else can hold it
-        self._held[seq] = descriptor
-
-    def _unlock(self, seq: int) -> None:
-        os.close(self._held.pop(seq))
-        self._lock_path(seq).unlink(missing_ok=True)
-
-    def _abandoned(self, seq: int) -> bool:
-        try:
-            descriptor = os.open(self._lock_path(seq), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return True
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        else:
-            return True
-        finally:
-            os.close(descriptor)
+        return chain
 
 
-def _link(previous: str, fields: dict[str, object]) -> str:
-    return hashlib.sha256(previous.encode() + rfc8785.dumps(fields)).hexdigest()  # type: ignore[arg-type]
+def _book(place: Path | URL) -> Book:
+    if isinstance(place, Path):
+        from sfumato.privacy.ledger_sqlite import SqliteBook
+
+        return SqliteBook(place)
+    from sfumato.privacy.ledger_postgres import PostgresBook
+
+    return PostgresBook(place)
 
 
-def _open(path: Path) -> sql.Engine:
-    """SQLite in WAL mode: durable writes, deleted bytes overwritten, writers taking turns from their first word."""
-    engine = sql.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
-
-    @sql.event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # BEGIN is ours
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @sql.event.listens_for(engine, "begin")
-    def _immediate(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    with _translated():
-        _metadata.create_all(engine)
-    path.chmod(0o600)
-    return engine
+def _check_caps(db: Connection, charge: Charge, caps: Caps) -> None:
+    rho, delta = charges.c.rho, charges.c.delta
+    in_epoch, in_year = charges.c.epoch == charge.epoch, charges.c.year == charge.year
+    totals = sql.select(
+        _sum(rho, in_epoch, charges.c.purpose == charge.purpose),
+        _sum(rho, in_epoch), _sum(delta, in_epoch), _sum(rho, in_year), _sum(delta, in_year),
+    ).where(charges.c.dataset == charge.dataset, in_epoch | in_year)  # fmt: skip
+    purpose_rho, epoch_rho, epoch_delta, year_rho, year_delta = map(int, db.execute(totals).one())
+    if purpose_rho + charge.rho > caps.purpose_rho:
+        raise BudgetExhausted(
+            f"epoch {charge.epoch}: the budget for {charge.purpose} is spent; the next epoch has its own"
+        )
+    if epoch_rho + charge.rho > caps.epoch_rho or epoch_delta + charge.delta > caps.epoch_delta:
+        raise BudgetExhausted(f"epoch {charge.epoch}: the budget is spent; the next epoch of data has its own")
+    if year_rho + charge.rho > caps.yearly_rho or year_delta + charge.delta > caps.yearly_delta:
+        raise BudgetExhausted(f"year {charge.year}: the yearly budget is spent; it begins anew with next year's data")
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Database errors as one line of ours; what can't be read counts as spent, never as free."""
-    try:
-        yield
-    except OperationalError as problem:
-        raise StorageError(
-            f"the ledger can't be used ({problem.orig}); free the disk or the lock and run again"
-        ) from None
-    except (DatabaseError, OSError) as problem:
-        reason = getattr(problem, "orig", None) or getattr(problem, "strerror", None)
-        raise StorageError(f"the ledger is damaged or unreadable ({reason}); restore it from a backup") from None
+def _sum(column: sql.Column[int], *where: sql.ColumnElement[bool]) -> sql.ColumnElement[int]:
+    total = sql.func.sum(column)
+    return sql.func.coalesce(total.filter(*where) if where else total, 0)

@@ -111,6 +111,14 @@ class VerdictShape(Shape):
     allowed: bool
 
 
+class ModelUseShape(Shape):
+    """A language model that took part; the extraction's has read conversations."""
+
+    role: Literal["extraction", "naming", "auditor"]
+    model: str
+    host: str
+
+
 class SignatureShape(Shape):
     """Ed25519 over the canonical JSON (RFC 8785) of the document without this."""
 
@@ -134,6 +142,7 @@ class ReleaseShape(Shape):
     facets: dict[str, list[FacetShape]]
     topics: list[TopicShape]
     audit: list[VerdictShape]
+    models: list[ModelUseShape] = []
     signature: SignatureShape
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from sfumato.topics import layout, naming
-from sfumato.topics.denoise import unit_rows
 from sfumato.topics.tree import Measured, PhraseUsers, TopicNode, TopicTree
 
 if TYPE_CHECKING:
@@ -87,26 +86,42 @@ def empty(whole: Whole) -> TopicTree:
     )  # fmt: skip
 
 
-def tree_of(whole: Whole, counted: Counted, *, centroids: NDArray[np.float32], seeds: NDArray[np.float32]) -> TopicTree:
-    """The tree, top level first; centroids (leaves, d) and seeds (vocabulary, d) are released or public vectors."""
+def labels_of(
+    whole: Whole, counted: Counted, *, centroids: NDArray[np.float32], seeds: NDArray[np.float32]
+) -> list[list[naming.Label]]:
+    """Phrase titles of every level's topics, leaves first, from all that was measured."""
+    return [_labels(whole, counted, level, centroids, seeds) for level in range(len(counted.of_leaf))]
+
+
+def drafts(whole: Whole, *, centroids: NDArray[np.floating], seeds: NDArray[np.floating]) -> list[naming.Label]:
+    """Phrase titles of leaves before anything was counted in them: from likeness and overall counts."""
+    likeness = _unit(centroids) @ seeds.T.astype(np.float64)
+    rows = naming.scores(likeness, whole.word_users.astype(np.float64), np.full(likeness.shape, np.nan), 1.0)
+    return naming.labels(rows, whole.words)
+
+
+def tree_of(
+    whole: Whole, counted: Counted, labels: Sequence[Sequence[naming.Label]], *, centroids: NDArray[np.float32]
+) -> TopicTree:
+    """The tree, top level first; labels of every level's topics, leaves first; centroids (leaves, d) are released."""
     places = layout.positions(centroids)
     ids = [_ids(LEVELS[level], counted.users.values[level]) for level in range(len(counted.of_leaf))]
     topics: list[TopicNode] = []
     for level in reversed(range(len(counted.of_leaf))):
         group = counted.of_leaf[level]
-        named = _labels(whole, counted, level, centroids, seeds)
         for index in np.argsort(-counted.users.values[level], kind="stable").tolist():
+            label = labels[level][index]
             parent = ids[level + 1][counted.parents[level][index]] if level < len(ids) - 1 else None
             x, y = places[group == index].mean(axis=0).tolist()
             topics.append(
                 TopicNode(
-                    id=ids[level][index], parent=parent, level=level, name=named[index].name,
-                    description=named[index].description,
-                    phrases=_phrases(whole, counted, level, index, named[index].phrases),
+                    id=ids[level][index], parent=parent, level=level, name=label.name, description=label.description,
+                    phrases=_phrases(whole, counted, level, index, label.phrases),
                     users=counted.users.at(level, index), conversations=counted.conversations.at(level, index),
                     facets={
                         facet: _row(counted.facets[facet], level, index, len(overall))
                         for facet, overall in whole.facets.items()
+                        if facet in counted.facets
                     },
                     x=x, y=y,
                 )
@@ -127,30 +142,41 @@ def _labels(
     whole: Whole, counted: Counted, level: int, centroids: NDArray[np.float32], seeds: NDArray[np.float32]
 ) -> list[naming.Label]:
     """Names of one level's topics, the largest choosing first."""
-    users, sizes = counted.of_leaf[level], counted.users.values[level]
-    weight = np.clip(counted.users.values[0], 1.0, None)
-    centre = np.zeros((len(sizes), centroids.shape[1]))
-    np.add.at(centre, users, centroids * weight[:, None])
-    within, noise = _held(counted, level, len(whole.words))
-    rows = naming.scores(
-        unit_rows(centre) @ seeds.T.astype(np.float64), whole.word_users.astype(np.float64), within, noise
-    )
+    sizes = counted.users.values[level]
+    within, noise = held(counted, level, len(whole.words))
+    likeness = centres(counted, level, centroids) @ seeds.T.astype(np.float64)
+    rows = naming.scores(likeness, whole.word_users.astype(np.float64), within, noise)
     order = np.argsort(-sizes, kind="stable")
     made = naming.labels(rows[order], whole.words)
     return [made[place] for place in np.argsort(order).tolist()]
 
 
-def _held(counted: Counted, level: int, words: int) -> tuple[NDArray[np.float64], float]:
-    """Noisy users of each phrase in each topic of a level (topics, vocabulary), nan where not measured."""
-    held = np.full((len(counted.users.values[0]), words), np.nan)
-    np.put_along_axis(held, counted.phrases.candidates, counted.phrases.users.astype(np.float64), axis=1)
+def centres(counted: Counted, level: int, centroids: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Unit vectors (topics, d) of a level's topics: their leaves' centroids weighed by noisy users."""
+    weight = np.clip(counted.users.values[0], 1.0, None)
+    centre = np.zeros((len(counted.users.values[level]), centroids.shape[1]))
+    np.add.at(centre, counted.of_leaf[level], centroids * weight[:, None])
+    return _unit(centre)
+
+
+def held(counted: Counted, level: int, words: int) -> tuple[NDArray[np.float64], float]:
+    """Noisy users of each phrase in each topic of a level (topics, vocabulary), nan where not measured; their sigma."""
+    found = np.full((len(counted.users.values[0]), words), np.nan)
+    np.put_along_axis(found, counted.phrases.candidates, counted.phrases.users.astype(np.float64), axis=1)
     if level == 0:
-        return held, counted.phrases.sigma
+        return found, counted.phrases.sigma
     group, size = counted.of_leaf[level], len(counted.users.values[level])
     total, known = np.zeros((size, words)), np.zeros((size, words))
-    np.add.at(total, group, np.nan_to_num(held))
-    np.add.at(known, group, ~np.isnan(held))
+    np.add.at(total, group, np.nan_to_num(found))
+    np.add.at(known, group, ~np.isnan(found))
     return np.where(known > 0, total, np.nan), counted.phrases.sigma * float(np.sqrt(max(known.max(), 1.0)))
+
+
+def _unit(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Rows scaled to length 1; here again because `denoise` knows of private measurements and this file may not."""
+    wide = rows.astype(np.float64)
+    wide /= np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    return wide
 
 
 def _phrases(whole: Whole, counted: Counted, level: int, index: int, chosen: Sequence[int]) -> tuple[PhraseUsers, ...]:

@@ -30,16 +30,17 @@ def groupings(points: NDArray[np.floating]) -> tuple[NDArray[np.int64], ...]:
 
     points: released leaf positions (leaves, d), such as centroids joined with embeddings of names.
     """
+    return tuple(cut(points, size) for size in level_sizes(len(points)))
+
+
+def cut(points: NDArray[np.floating], size: int) -> NDArray[np.int64]:
+    """The group of every row (n,) in Ward's agglomeration down to `size` groups, numbered from 0."""
     from sklearn.cluster import AgglomerativeClustering
 
-    sizes = level_sizes(len(points))
-    if not sizes:
-        return ()
-    wide = points.astype(np.float64)
-    return tuple(_renumbered(AgglomerativeClustering(size, linkage="ward").fit_predict(wide)) for size in sizes)
+    return renumbered(AgglomerativeClustering(size, linkage="ward").fit_predict(points.astype(np.float64)))
 
 
-def _renumbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def renumbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Groups numbered by their first leaf."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[inverse].astype(np.int64)

@@ -39,7 +39,7 @@ def merged(
     Deterministic. A centre that stands for nobody any more is left out.
     """
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from threadpoolctl import threadpool_limits
 
     if len(centres) <= leaves:
         return centres, weights, variances

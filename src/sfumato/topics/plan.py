@@ -32,6 +32,9 @@ WEIGHTS = {
 }
 
 
+DISCOVERY = frozenset({"vocabulary", "places", "refine", "topic phrases"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicPlan:
     """Bounds and budget of one discovery.
@@ -39,7 +42,8 @@ class TopicPlan:
     phrases_per_user, topics_per_user: keys one unit may touch (l0). conversations_per_user: rows one unit may have, as
     `bounds.bound` enforced it (1 where the unit is the conversation). min_users: the policy's threshold, a hint here:
     the gate enforces it. rho, delta: nano units, never exceeded. leaves: wanted number of leaf topics; None derives it
-    from the noisy number of users.
+    from the noisy number of users. overall_only: facets too wide to be counted in every topic. screened: whether the
+    units that the screener left out are counted too.
     """
 
     phrases_per_user: int = 6
@@ -49,6 +53,8 @@ class TopicPlan:
     rho: int
     delta: int
     leaves: int | None = None
+    overall_only: frozenset[str] = frozenset()
+    screened: bool = False
 
     def __post_init__(self) -> None:
         """Refuse bounds that bound nothing.
@@ -69,13 +75,27 @@ class TopicPlan:
         weights = dict(WEIGHTS)
         weights["vocabulary"] = _vocabulary_weight(self.rho)
         weights["refine"] -= weights["vocabulary"]
+        return self._shared(weights, facets)
+
+    def counting_charges(self, facets: Sequence[str]) -> dict[str, int]:
+        """The same where topics are not discovered by measurements: all of rho counts.
+
+        Raises:
+            ValueError: as `charges`.
+        """
+        return self._shared({step: weight for step, weight in WEIGHTS.items() if step not in DISCOVERY}, facets)
+
+    def _shared(self, weights: dict[str, int], facets: Sequence[str]) -> dict[str, int]:
         if self.conversations_per_user == 1:
             for step in ("conversations", "leaf conversations", "middle conversations", "top conversations"):
                 del weights[step]
         overall, by_topic = weights.pop("facets"), weights.pop("facets by topic")
         for facet in facets:
             weights[f"facet {facet}"] = overall
-            weights[f"facet {facet} by topic"] = by_topic
+            if facet not in self.overall_only:
+                weights[f"facet {facet} by topic"] = by_topic
+        if self.screened:
+            weights["screen"] = 1
         total = sum(weights.values())
         charges = {step: self.rho * weight // total for step, weight in weights.items()}
         if min(charges.values()) < LEVELS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
     from sfumato.vault.keystore import EpochKey
 
 SUFFIX = ".drv"
@@ -24,6 +27,9 @@ PURPOSE = "derived batches"
 BATCH_ROWS = 4096
 SEGMENT = re.compile(r"[0-9a-f]{32}")
 FACET = "facet "
+RELEVANT = "relevant"
+SUMMARY = "summary"
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class DerivedStore(Private):
@@ -100,8 +106,12 @@ def encode(batch: Extracts) -> bytes:
         "unit_id": pa.array(batch.unit_ids, ids),
         "phrases": pa.array([list(phrases) for phrases in batch.phrases], pa.list_(pa.string())),
         "vector": pa.FixedSizeListArray.from_arrays(values, width),
-        **{FACET + name: pa.array(codes, pa.int16()) for name, codes in batch.facets.items()},
+        **{FACET + name: _codes(codes) for name, codes in batch.facets.items()},
     }
+    if batch.relevant is not None:
+        columns[RELEVANT] = pa.array(batch.relevant)
+    if batch.summaries:
+        columns[SUMMARY] = pa.array(batch.summaries, pa.string())
     table = pa.record_batch(columns)
     if table.num_rows != rows:
         raise ValueError("the columns of a batch differ in length")
@@ -117,18 +127,36 @@ def decode(record: bytes) -> Extracts:
 
     with pa.ipc.open_stream(record) as stream:
         table = stream.read_next_batch()
-    vectors = table.column("vector")
     return Extracts(
         conversation_ids=table.column("conversation_id").to_pylist(),
         unit_ids=table.column("unit_id").to_pylist(),
         phrases=[tuple(phrases) for phrases in table.column("phrases").to_pylist()],
         facets={
-            name.removeprefix(FACET): table.column(name).to_numpy().astype(np.int16)
+            name.removeprefix(FACET): _array(table.column(name), np.int16)
             for name in table.schema.names
             if name.startswith(FACET)
         },
-        vectors=vectors.flatten().to_numpy().reshape(table.num_rows, vectors.type.list_size),
+        vectors=_array(table.column("vector"), np.float16),
+        relevant=_array(table.column(RELEVANT), np.bool_) if RELEVANT in table.schema.names else None,
+        summaries=table.column(SUMMARY).to_pylist() if SUMMARY in table.schema.names else (),
     )
+
+
+def _codes(codes: NDArray[np.int16]) -> pa.Array:
+    """One code a row, or a fixed number of them."""
+    import pyarrow as pa
+
+    flat = pa.array(np.ascontiguousarray(codes, np.int16).ravel(), pa.int16())
+    return flat if codes.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, codes.shape[1])
+
+
+def _array(column: pa.Array, kind: type[Scalar]) -> NDArray[Scalar]:
+    """(n,) or, of a column of lists, (n, k)."""
+    import pyarrow as pa
+
+    if not pa.types.is_fixed_size_list(column.type):
+        return np.asarray(column.to_numpy(zero_copy_only=False), kind)
+    return np.asarray(column.flatten().to_numpy(), kind).reshape(len(column), column.type.list_size)
 
 
 def _cut(batch: Extracts, start: int) -> Extracts:
@@ -141,4 +169,6 @@ def _cut(batch: Extracts, start: int) -> Extracts:
         phrases=batch.phrases[rows],
         facets={name: codes[rows] for name, codes in batch.facets.items()},
         vectors=batch.vectors[rows],
+        relevant=None if batch.relevant is None else batch.relevant[rows],
+        summaries=batch.summaries[rows],
     )

@@ -9,7 +9,7 @@ import secrets
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sfumato.errors import StorageError
+from sfumato.errors import Refused, StorageError
 
 if TYPE_CHECKING:
     import io
@@ -104,6 +104,26 @@ def locked(directory: Path) -> Iterator[None]:
     try:
         with storage(directory):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock file while inside; the system lets go of it however the process ends.
+
+    Raises:
+        Refused: another process holds it. StorageError: the file can't be made.
+    """
+    with storage(path):
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise Refused("another sfumato is at work on this dataset and epoch; wait for it to end") from None
+    try:
         yield
     finally:
         os.close(descriptor)

@@ -116,6 +116,11 @@ def read_segment(path: Path, key: EpochKey) -> Iterator[Conversation]:
         yield decode(record)
 
 
+def conversations_in(path: Path, key: EpochKey) -> int:
+    """How many conversations a segment holds, by its sealed index. Raises VaultError and StorageError."""
+    return container.count(path, key, context=key.context(PURPOSE), file_id=_id_of(path))
+
+
 def describe(path: Path, key: EpochKey) -> Segment:
     """What a receipt says of a segment, from the disk.
 
@@ -123,8 +128,7 @@ def describe(path: Path, key: EpochKey) -> Segment:
         VaultError: as `read_segment`, less what only the records themselves show.
         StorageError: the file can't be read.
     """
-    records = container.count(path, key, context=key.context(PURPOSE), file_id=_id_of(path))
-    return Segment(name=path.stem, records=records, sha256=container.digest(path))
+    return Segment(name=path.stem, records=conversations_in(path, key), sha256=container.digest(path))
 
 
 def wipe_segments(directory: Path) -> int:

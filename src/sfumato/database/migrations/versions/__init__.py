@@ -1,0 +1,1 @@
+"""One file for each version; once released it is never changed."""

@@ -1,0 +1,64 @@
+"""Which way to topics a policy takes: found by private measurements, declared beforehand, or Clio's own (guarded)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sfumato.planning import TOPIC
+from sfumato.policy import decide
+from sfumato.topics import declared, guarded
+from sfumato.topics.declared_nearest import nearest
+from sfumato.topics.discover import discover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sfumato.model.prompt import Model
+    from sfumato.planning import ReleasePlan
+    from sfumato.policy.schema import Thresholds
+    from sfumato.privacy.bounds import BoundedEpoch
+    from sfumato.privacy.measure import Measurer
+    from sfumato.topics.tree import TopicTree
+
+
+def topics(
+    epoch: BoundedEpoch,
+    *,
+    plan: ReleasePlan,
+    limits: Thresholds,
+    measurer: Measurer,
+    embed: Callable[[Sequence[str]], NDArray[np.float32]],
+    namer: Model | None,
+) -> TopicTree:
+    """The measured tree of one bounded epoch. namer: writes names; None makes them of phrases, or takes declared ones.
+
+    Raises:
+        BudgetExhausted: the measurer was given less than the plan says.
+    """
+    domains = {facet.name: facet.domain for facet in plan.facets}
+    if plan.taxonomy is not None:
+        asked = epoch.facets.get(TOPIC)
+        nodes = nearest(epoch.vectors, plan.taxonomy, embed, at_most=plan.at_most) if asked is None else asked
+        return declared.discover(
+            epoch,
+            taxonomy=plan.taxonomy,
+            nodes=nodes,
+            plan=plan.topics,
+            measurer=measurer,
+            embed=embed,
+            facet_domains=domains,
+        )
+    if plan.mode == "guarded" and namer is not None:
+        return guarded.discover(
+            epoch,
+            plan=plan.topics,
+            measurer=measurer,
+            embed=embed,
+            facet_domains=domains,
+            namer=namer,
+            keep=lambda users, talks: decide.release_topic(limits, users=users, conversations=talks).allowed,
+        )
+    return discover(epoch, plan=plan.topics, measurer=measurer, embed=embed, facet_domains=domains, namer=namer)
