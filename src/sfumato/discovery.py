@@ -24,8 +24,22 @@ if TYPE_CHECKING:
     from sfumato.topics.tree import TopicTree
 
 
+def nodes(
+    epoch: BoundedEpoch, plan: ReleasePlan, embed: Callable[[Sequence[str]], NDArray[np.float32]]
+) -> NDArray[np.int16] | None:
+    """PRIVATE. What each conversation stands for in a declared taxonomy; None where topics are not declared.
+
+    As a model walked the tree, else the nearest leaves. Embeds the tree, so it comes before anything is charged.
+    """
+    if plan.taxonomy is None:
+        return None
+    asked = epoch.facets.get(TOPIC)
+    return nearest(epoch.vectors, plan.taxonomy, embed, at_most=plan.at_most) if asked is None else asked
+
+
 def topics(
     epoch: BoundedEpoch,
+    nodes: NDArray[np.int16] | None,
     *,
     plan: ReleasePlan,
     limits: Thresholds,
@@ -33,15 +47,15 @@ def topics(
     embed: Callable[[Sequence[str]], NDArray[np.float32]],
     namer: Model | None,
 ) -> TopicTree:
-    """The measured tree of one bounded epoch. namer: writes names; None makes them of phrases, or takes declared ones.
+    """The measured tree of one bounded epoch.
+
+    nodes: from the function of that name. namer: writes names; None makes them of phrases, or takes declared ones.
 
     Raises:
         BudgetExhausted: the measurer was given less than the plan says.
     """
     domains = {facet.name: facet.domain for facet in plan.facets}
-    if plan.taxonomy is not None:
-        asked = epoch.facets.get(TOPIC)
-        nodes = nearest(epoch.vectors, plan.taxonomy, embed, at_most=plan.at_most) if asked is None else asked
+    if plan.taxonomy is not None and nodes is not None:
         return declared.discover(
             epoch,
             taxonomy=plan.taxonomy,

@@ -235,18 +235,19 @@ class Gateway:
             NoiseFailure: the noise worker died.
         """
         self.check_budget()
-        names = [facet.name for facet in self._plan.facets]
         limit = self._plan.topics.conversations_per_user
-        epoch = bound(self._batches(), conversations_per_unit=limit, facets=names)
+        epoch = bound(self._batches(), conversations_per_unit=limit, shape=self._plan.shape)
         models = self._ports.models(self._spent_on_models())
         with self._ports.embedder() as embedder, self._ports.noise() as noise:
             embedder.embed([""])  # a model that can't be used must show before anything is charged
             namer, auditor = self._writers(models)
+            nodes = discovery.nodes(epoch, self._plan, embedder.embed)
             reservation = self._ledger.reserve(self._plan.charge(created=self._now()), self._plan.caps)
             try:
                 measurer = Measurer(noise, rho=self._plan.rho, delta=self._plan.delta)
                 tree = discovery.topics(
                     epoch,
+                    nodes,
                     plan=self._plan,
                     limits=self.policy.thresholds,
                     measurer=measurer,

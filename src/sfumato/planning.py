@@ -19,7 +19,9 @@ from sfumato.policy import decide
 from sfumato.policy.load import digest
 from sfumato.policy.schema_base import exact
 from sfumato.privacy import accounting
+from sfumato.privacy.bounds import Shape
 from sfumato.privacy.ledger import Caps, Charge
+from sfumato.topics import declared
 from sfumato.topics.plan import TopicPlan
 
 if TYPE_CHECKING:
@@ -115,6 +117,12 @@ class ReleasePlan:
     bounds: Mapping[str, int]
     caps: Caps
 
+    @property
+    def shape(self) -> Shape:
+        """The columns of the epoch's extracts, also where there is none."""
+        asked = self.reading.questions.facets if self.reading.questions else self.facets
+        return Shape(facets={facet.name: facet.at_most for facet in asked}, screened=self.topics.screened)
+
     def charge(self, *, created: str) -> Charge:
         """What the ledger is asked for."""
         return Charge(
@@ -141,12 +149,12 @@ def release_plan(policy: Policy, *, dataset: str, epoch: str, resources: Resourc
     of_epoch = allowance(budget.epsilon, budget.delta)
     of_year = allowance(yearly.epsilon, yearly.delta)
     rho = int(of_epoch.rho * exact(budget.release))
-    topics = topic_plan(policy, rho=rho, delta=of_epoch.selection_delta)
-    declared, files = policy.topics.taxonomy, resources.digests()
+    topics = topic_plan(policy, rho=rho, delta=of_epoch.selection_delta, taxonomies=resources.taxonomies)
+    taxonomy, files = _declared(policy, resources.taxonomies), resources.digests()
     return ReleasePlan(
         mode=policy.guarantee.mode,
         reading=reading_of(policy, resources.taxonomies),
-        taxonomy=None if declared is None else _taxonomy(declared, resources.taxonomies),
+        taxonomy=taxonomy,
         at_most=policy.topics.at_most,
         dataset=dataset,
         epoch=epoch,
@@ -184,7 +192,9 @@ def _bounds(policy: Policy, plan: TopicPlan) -> dict[str, int]:
     return {f"{what}_per_{policy.unit}": counted[what] for what in sorted(counted)}
 
 
-def topic_plan(policy: Policy, *, rho: int, delta: int) -> TopicPlan:
+def topic_plan(
+    policy: Policy, *, rho: int, delta: int, taxonomies: Mapping[TaxonomySection, Taxonomy] = _NO_TAXONOMIES
+) -> TopicPlan:
     """Bounds and budget of the discovery; a unit that is a conversation has one conversation, on one topic.
 
     Raises:
@@ -195,7 +205,7 @@ def topic_plan(policy: Policy, *, rho: int, delta: int) -> TopicPlan:
         raise PolicyError(TOO_SMALL)
     plan = TopicPlan(
         phrases_per_user=bounds.phrases_per_user,
-        topics_per_user=1 if alone else bounds.topics_per_user,
+        topics_per_user=policy.topics.at_most if alone else bounds.topics_per_user,
         conversations_per_user=1 if alone else bounds.conversations_per_user,
         min_users=policy.thresholds.min_users,
         rho=rho,
@@ -204,8 +214,14 @@ def topic_plan(policy: Policy, *, rho: int, delta: int) -> TopicPlan:
         overall_only=frozenset(facet.name for facet in policy.facets if facet.kind == "path"),
         screened=policy.screen is not None,
     )
+    names, tree = [facet.name for facet in policy.facets], _declared(policy, taxonomies)
     try:
-        plan.charges([facet.name for facet in policy.facets])
+        if tree is not None:
+            declared.charges(plan, depth=tree.depth, facets=names)
+        elif policy.guarantee.mode == "guarded":
+            plan.counting_charges(names)
+        else:
+            plan.charges(names)
     except ValueError:
         raise PolicyError(TOO_SMALL) from None
     return plan
@@ -253,10 +269,9 @@ def questions_of(policy: Policy, taxonomies: Mapping[TaxonomySection, Taxonomy] 
     """
     if policy.extraction.provider == "extractive":
         return None
-    asked, declared = facets_of(policy, taxonomies), policy.topics.taxonomy
-    if declared is not None:
+    asked, tree = facets_of(policy, taxonomies), _declared(policy, taxonomies)
+    if tree is not None:
         about = policy.extraction.about or REQUEST
-        tree = _taxonomy(declared, taxonomies)
         asked = (*asked, facets.path(TOPIC, tree, ask=f"which of these is {about}", at_most=policy.topics.at_most))
     try:
         return Questions(
@@ -271,6 +286,10 @@ def questions_of(policy: Policy, taxonomies: Mapping[TaxonomySection, Taxonomy] 
 
 def _path(declared: FacetSection, wanted: TaxonomySection, read: Mapping[TaxonomySection, Taxonomy]) -> Facet:
     return facets.path(declared.name, _taxonomy(wanted, read), ask=declared.ask or "", at_most=declared.several)
+
+
+def _declared(policy: Policy, read: Mapping[TaxonomySection, Taxonomy]) -> Taxonomy | None:
+    return None if policy.topics.taxonomy is None else _taxonomy(policy.topics.taxonomy, read)
 
 
 def _taxonomy(wanted: TaxonomySection, read: Mapping[TaxonomySection, Taxonomy]) -> Taxonomy:

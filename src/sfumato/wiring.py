@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sfumato.errors import InputError, KeyMissing
 from sfumato.model.epochs import epoch_of, span
 from sfumato.model.layout import Layout
-from sfumato.policy.load import builtin_names, builtin_path, digest, load
+from sfumato.policy import sign
+from sfumato.policy.load import digest, load, located
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,22 +30,35 @@ if TYPE_CHECKING:
 
 def policy(name: str) -> Policy:
     """The policy in a file, or a built-in one by its name."""
-    return load(builtin_path(name) if name in builtin_names() and not Path(name).exists() else name)
+    return load(located(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """Where a deployment keeps what it needs. trusted_keys: public keys that may sign its policies."""
+
+    data: Path
+    key_file: Path | None = None
+    trusted_keys: Path | None = None
 
 
 def gateway(
-    *, policy: str, data: Path, dataset: str, epoch: str | None, key_file: Path | None, note: Callable[[str], None]
+    deployment: Deployment, *, policy: str, dataset: str, epoch: str | None, note: Callable[[str], None]
 ) -> Gateway:
-    """A gateway for one dataset's epoch. Without a root key one is made, and `note` is told where."""
+    """A gateway for one dataset's epoch. Without a root key one is made, and `note` is told where.
+
+    Raises:
+        Refused: the policy must be signed and is not.
+    """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from sfumato import gateway as use_cases
     from sfumato.vault.keystore import EpochKeys
 
-    loaded = load_policy(policy)
+    loaded, data = sign.admitted(policy, deployment.trusted_keys), deployment.data
     layout = Layout(data=data)
     scope = use_cases.Scope(dataset=_dataset(dataset), epoch=_epoch(epoch, loaded), bounded=epoch is not None)
-    root = _root_key(key_file, data, note)
+    root = _root_key(deployment.key_file, data, note)
     ports = use_cases.Ports(
         embedder=lambda: embedder(loaded),
         noise=noise,
@@ -72,7 +87,7 @@ def _files(name: str, loaded: Policy) -> Resources:
     from sfumato.planning import Resources
     from sfumato.policy import taxonomy_file
 
-    folder = (Path(name) if Path(name).exists() else builtin_path(name)).parent
+    folder = located(name).parent
     named = [loaded.topics.taxonomy, *(facet.taxonomy for facet in loaded.facets)]
     return Resources(
         taxonomies={section: taxonomy_file.read(section, folder=folder) for section in named if section is not None},
@@ -159,7 +174,7 @@ def noise() -> OpenDPNoise:
     return OpenDPNoise()
 
 
-def serve(*, policy: str, data: Path, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(deployment: Deployment, *, policy: str, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve the releases of a data directory until told to stop."""
     from sfumato.serve.access import Access
     from sfumato.serve.api import build_app
@@ -167,7 +182,7 @@ def serve(*, policy: str, data: Path, host: str, port: int, ready: Callable[[str
     from sfumato.serve.server import serve as run
     from sfumato.serve.store import ReleaseStore
 
-    loaded = load_policy(policy)
+    loaded, data = sign.admitted(policy, deployment.trusted_keys), deployment.data
     app = build_app(
         ReleaseStore(data),
         Access(ApiKeys.read_only(data), loaded.access),
@@ -176,7 +191,7 @@ def serve(*, policy: str, data: Path, host: str, port: int, ready: Callable[[str
     run(app, host=host, port=port, ready=ready)
 
 
-def sweep(*, policy: str, data: Path, key_file: Path | None) -> list[tuple[str, str, str]]:
+def sweep(deployment: Deployment, *, policy: str) -> list[tuple[str, str, str]]:
     """Destroy sealed data that is older than the policy allows; (dataset, part, zone) of each."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -184,8 +199,8 @@ def sweep(*, policy: str, data: Path, key_file: Path | None) -> list[tuple[str, 
     from sfumato.vault.keys import RootKey
     from sfumato.vault.keystore import EpochKeys
 
-    loaded, layout = load_policy(policy), Layout(data=data)
-    root = RootKey.load(key_path(key_file), data=data)
+    loaded, layout = sign.admitted(policy, deployment.trusted_keys), Layout(data=deployment.data)
+    root = RootKey.load(key_path(deployment.key_file), data=deployment.data)
     signer = Ed25519PrivateKey.from_private_bytes(root.derive("release signing"))
     keys = EpochKeys(layout.keystore, root)
     return past_limits(layout, keys, loaded, now=datetime.now(UTC), sign=signer.sign)

@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfumato.cli import audit, bench, dev, discard, evaluate, keys, ledger, pipeline, policy, releases, serve, synth
+from sfumato.cli import (
+    audit,
+    bench,
+    dev,
+    discard,
+    evaluate,
+    keys,
+    ledger,
+    pipeline,
+    policy,
+    releases,
+    serve,
+    synth,
+    taxonomy,
+)
 from sfumato.errors import SfumatoError
 
 if TYPE_CHECKING:
@@ -48,7 +62,17 @@ for command in (pipeline.run, pipeline.ingest, pipeline.extract, pipeline.releas
 app.command()(serve.serve)
 app.command()(synth.synth)
 app.command()(bench.bench)
-for group in (policy.group, ledger.group, keys.group, discard.group, evaluate.group, dev.group, audit.group):
+app.command()(discard.sweep)
+for group in (
+    policy.group,
+    ledger.group,
+    keys.group,
+    discard.group,
+    evaluate.group,
+    dev.group,
+    audit.group,
+    taxonomy.group,
+):
     app.add_typer(group)
 
 INTERRUPTED = 130

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Json, KeyFile, PolicyArgument
+from sfumato.cli.options import Data, Json, KeyFile, PolicyArgument, TrustedKeys
 from sfumato.errors import VaultError
 
 group = typer.Typer(name="discard", help="Receipts of destroyed raw text.", no_args_is_help=True)
@@ -30,11 +30,14 @@ def verify(data: Data, key_file: KeyFile = None, json: Json = False) -> None:
 
 
 @group.command()
-def sweep(policy: PolicyArgument, data: Data, key_file: KeyFile = None, json: Json = False) -> None:
+def sweep(
+    policy: PolicyArgument, data: Data, key_file: KeyFile = None, trusted_keys: TrustedKeys = None, json: Json = False
+) -> None:
     """Destroy sealed data that is older than the policy allows; every run does so too."""
     from sfumato import wiring
 
-    swept = wiring.sweep(policy=policy, data=data, key_file=key_file)
+    deployment = wiring.Deployment(data=data, key_file=key_file, trusted_keys=trusted_keys)
+    swept = wiring.sweep(deployment, policy=policy)
     if json:
         printing.result([{"dataset": dataset, "part": part, "zone": zone} for dataset, part, zone in swept])
     else:

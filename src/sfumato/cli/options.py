@@ -18,6 +18,15 @@ KeyFile = Annotated[
         "--key-file", metavar="FILE", envvar="SFUMATO_KEY_FILE", help="Root key; default ~/.config/sfumato/root.key."
     ),
 ]
+TrustedKeys = Annotated[
+    Path | None,
+    typer.Option(
+        "--trusted-keys",
+        metavar="FILE",
+        envvar="SFUMATO_POLICY_KEYS",
+        help="Public keys that may sign policies, one a line; with it every policy of yours must be signed.",
+    ),
+]
 Dataset = Annotated[str, typer.Option("--dataset", metavar="NAME", help="Which log this is; budgets are per dataset.")]
 Epoch = Annotated[
     str | None,

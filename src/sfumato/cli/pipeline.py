@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Dataset, Epoch, InputArgument, Json, KeyFile, PolicyArgument, Strict
+from sfumato.cli.options import Data, Dataset, Epoch, InputArgument, Json, KeyFile, PolicyArgument, Strict, TrustedKeys
 from sfumato.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sfumato.gateway import Gateway
+    from sfumato.wiring import Deployment
 
 
 def run(
@@ -24,11 +25,12 @@ def run(
     dataset: Dataset = "conversations",
     epoch: Epoch = None,
     key_file: KeyFile = None,
+    trusted_keys: TrustedKeys = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Ingest, extract, discard and release in one go; prints the release."""
-    with _opened(policy, data, dataset, epoch, key_file) as gateway:
+    with _opened(policy, _at(data, key_file, trusted_keys), dataset, epoch) as gateway:
         stored = gateway.stored()
         if stored is not None:
             printing.note(
@@ -50,11 +52,12 @@ def ingest(
     dataset: Dataset = "conversations",
     epoch: Epoch = None,
     key_file: KeyFile = None,
+    trusted_keys: TrustedKeys = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Seal conversations into the vault; ids become keyed hashes."""
-    with _opened(policy, data, dataset, epoch, key_file) as gateway:
+    with _opened(policy, _at(data, key_file, trusted_keys), dataset, epoch) as gateway:
         report = _ingest(gateway, input, strict=strict)
     if json:
         printing.result(report)
@@ -66,11 +69,12 @@ def extract(
     dataset: Dataset = "conversations",
     epoch: Epoch = None,
     key_file: KeyFile = None,
+    trusted_keys: TrustedKeys = None,
     partial: Annotated[bool, typer.Option("--partial", help="Go on though an input broke off.")] = False,
     json: Json = False,
 ) -> None:
     """Turn sealed conversations into sealed phrases, facets and vectors, and destroy the raw text's key."""
-    with _opened(policy, data, dataset, epoch, key_file) as gateway:
+    with _opened(policy, _at(data, key_file, trusted_keys), dataset, epoch) as gateway:
         receipt = _extract(gateway, partial=partial)
     if json:
         printing.result({"receipt": receipt})
@@ -82,17 +86,24 @@ def release(
     dataset: Dataset = "conversations",
     epoch: Epoch = None,
     key_file: KeyFile = None,
+    trusted_keys: TrustedKeys = None,
     json: Json = False,
 ) -> None:
     """Measure, name and sign: prints the release of what was extracted."""
-    with _opened(policy, data, dataset, epoch, key_file) as gateway:
+    with _opened(policy, _at(data, key_file, trusted_keys), dataset, epoch) as gateway:
         _print(gateway.stored() or _release(gateway), as_json=json)
 
 
-def _opened(policy: str, data: Path, dataset: str, epoch: str | None, key_file: Path | None) -> Gateway:
+def _at(data: Path, key_file: Path | None, trusted_keys: Path | None) -> Deployment:
+    from sfumato.wiring import Deployment
+
+    return Deployment(data=data, key_file=key_file, trusted_keys=trusted_keys)
+
+
+def _opened(policy: str, deployment: Deployment, dataset: str, epoch: str | None) -> Gateway:
     from sfumato import wiring
 
-    return wiring.gateway(policy=policy, data=data, dataset=dataset, epoch=epoch, key_file=key_file, note=printing.note)
+    return wiring.gateway(deployment, policy=policy, dataset=dataset, epoch=epoch, note=printing.note)
 
 
 def _ingest(gateway: Gateway, source: str, *, strict: bool) -> dict[str, object]:

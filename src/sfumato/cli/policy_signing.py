@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Json, PolicyArgument
+from sfumato.cli.options import Json, PolicyArgument, TrustedKeys
 from sfumato.errors import InputError, KeyMissing, Refused
 
 if TYPE_CHECKING:
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 LARGEST_KEY = 4096
 
 Key = Annotated[Path, typer.Option("--key", metavar="FILE", help="Private key that approves policies (Ed25519, PEM).")]
-TrustedKeys = Annotated[
-    Path | None,
-    typer.Option(
-        "--trusted-keys",
-        metavar="FILE",
-        envvar="SFUMATO_POLICY_KEYS",
-        help="Public keys that may sign policies, one a line; with it every policy of yours must be signed.",
-    ),
-]
 
 
 def keygen(key: Key, json: Json = False) -> None:

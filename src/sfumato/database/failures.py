@@ -26,9 +26,7 @@ def translated(what: str) -> Iterator[None]:
     except PoolTimeout:
         raise StorageError(f"{what} can't be used: too many connections are open at once; run again") from None
     except OSError as problem:
-        raise StorageError(
-            f"{what} is damaged or unreadable ({problem.strerror}); restore it from a backup"
-        ) from None
+        raise StorageError(f"{what} can't be read or written ({problem.strerror}); check the data directory") from None
 
 
 def _line(what: str, problem: DatabaseError) -> str:

@@ -7,7 +7,7 @@ changes nobody else's rows.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,15 +51,28 @@ class BoundedEpoch(Private):
         return len(self.unit_of)
 
 
-def bound(
-    batches: Iterable[Extracts], *, conversations_per_unit: int, facets: Sequence[str] = (), width: int = WIDTH
-) -> BoundedEpoch:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The columns of an epoch, which may not depend on who is in it: what is measured follows from them.
+
+    facets: values that one conversation may have of each. screened: whether there is a screener. width: of a vector.
+    """
+
+    facets: Mapping[str, int] = field(default_factory=dict)
+    screened: bool = False
+    width: int = WIDTH
+
+
+NO_FACETS = Shape()
+
+
+def bound(batches: Iterable[Extracts], *, conversations_per_unit: int, shape: Shape = NO_FACETS) -> BoundedEpoch:
     """At most `conversations_per_unit` conversations of each unit, duplicates removed.
 
     A conversation id seen twice under one unit counts once (an interrupted run leaves copies; some logs repeat a
     conversation each time it grows). Which copy stays follows from the copies' content alone: where they lie on the
     disk depends on other users. The ids are keyed hashes, so keeping a unit's smallest ids samples its conversations
-    uniformly and without state. facets, width: what an epoch without any conversation has columns for.
+    uniformly and without state. shape: what an epoch without any conversation has columns for.
     """
     if conversations_per_unit < 1:
         raise ValueError("conversations_per_unit must be at least 1")
@@ -69,7 +82,9 @@ def bound(
     tie = _content_of_copies(held, units, conversations)
     order = np.lexsort((tie, conversations[:, 1], conversations[:, 0], units[:, 1], units[:, 0]))
     relevant = _relevant(held)
-    screened = None if relevant is None else _screened(units[order], relevant[order])
+    screened = np.zeros(2, np.int64) if shape.screened else None
+    if relevant is not None:
+        screened = _screened(units[order], relevant[order])
     if relevant is not None:
         order = order[relevant[order]]
     keep, unit_of = _kept(units[order], conversations[order], conversations_per_unit)
@@ -78,17 +93,22 @@ def bound(
     return BoundedEpoch(
         units=int(unit_of[-1]) + 1 if len(unit_of) else 0,
         unit_of=unit_of,
-        vectors=_gather([batch.vectors for batch in held], rows) if held else np.zeros((0, width), np.float16),
+        vectors=_gather([batch.vectors for batch in held], rows) if held else np.zeros((0, shape.width), np.float16),
         phrase_offsets=offsets,
         phrase_ids=ids,
         phrases=phrases,
         facets={
             name: _gather([batch.facets[name] for batch in held], rows) for name in (held[0].facets if held else ())
         }
-        or {name: np.zeros(0, np.int16) for name in facets},
+        or {name: _no_codes(values) for name, values in shape.facets.items()},
         summaries=_summaries(held, rows),
         screened=screened,
     )
+
+
+def _no_codes(values: int) -> NDArray[np.int16]:
+    """A facet's column without rows."""
+    return np.zeros((0, values) if values > 1 else 0, np.int16)
 
 
 def _words(ids: Iterable[bytes]) -> NDArray[np.uint64]:
@@ -105,7 +125,7 @@ def _relevant(batches: Sequence[Extracts]) -> NDArray[np.bool_] | None:
 
 
 def _screened(units: NDArray[np.uint64], relevant: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Distinct units (rows sorted by unit) with a relevant row, and with one that is not (2,): one unit adds 1 to each."""
+    """Distinct units (rows sorted by unit) with a relevant row, and with one that is not: (2,), each unit once."""
     unit = np.cumsum(np.r_[True, (units[1:] != units[:-1]).any(axis=1)]) if len(units) else np.zeros(0, np.int64)
     return np.asarray([len(np.unique(unit[relevant])), len(np.unique(unit[~relevant]))], np.int64)
 

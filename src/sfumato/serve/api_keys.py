@@ -7,40 +7,48 @@ import os
 import re
 import secrets
 import sqlite3
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast, get_args
 from urllib.parse import quote
 
 import sqlalchemy as sql
-from sqlalchemy.exc import DatabaseError
 
-from sfumato.errors import InputError, KeyMissing, StorageError
+from sfumato.database import migrate, server, version
+from sfumato.database.failures import translated
+from sfumato.errors import InputError, KeyMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from sqlalchemy import URL
 
 Role = Literal["analyst", "auditor", "ingester", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 Reason = Literal["known", "no_key", "unknown_key", "revoked", "expired"]
 PEPPER_BYTES = SECRET_BYTES = 32
 BUSY_SECONDS = 5
+_WHAT = "the store of API keys"
 _TOKEN = re.compile(r"sfk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 _NOBODY = "0" * 16
 
-_metadata = sql.MetaData()
-_keys = sql.Table(
-    "keys",
-    _metadata,
-    sql.Column("id", sql.String, primary_key=True),
-    sql.Column("mac", sql.String, nullable=False),
-    sql.Column("role", sql.String, sql.CheckConstraint(f"role in {ROLES}"), nullable=False),
-    sql.Column("created", sql.String, nullable=False),
-    sql.Column("expires", sql.String),
-    sql.Column("revoked", sql.Boolean, nullable=False),
-)
+
+
+def _table(name: str) -> sql.Table:
+    return sql.Table(
+        name,
+        sql.MetaData(),
+        sql.Column("id", sql.String, primary_key=True),
+        sql.Column("mac", sql.String, nullable=False),
+        sql.Column("role", sql.String, nullable=False),
+        sql.Column("created", sql.String, nullable=False),
+        sql.Column("expires", sql.String),
+        sql.Column("revoked", sql.Boolean, nullable=False),
+    )
+
+
+_IN_FILE, _ON_SERVER = _table("keys"), _table("api_keys")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,39 +79,52 @@ class KeyRecord:
 
 
 class ApiKeys:
-    """The keys in `DATA/access.db`, hashed under the pepper in `DATA/access.pepper`."""
+    """The keys in `DATA/access.db` or a server's database, hashed under the pepper in `DATA/access.pepper`."""
 
     def __init__(self, engine: sql.Engine, pepper: bytes, now: Callable[[], datetime]) -> None:
         self._engine = engine
+        self._keys = _ON_SERVER if engine.dialect.name == "postgresql" else _IN_FILE
         self._pepper = pepper
         self._now = now
 
     @classmethod
-    def open(cls, data: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> ApiKeys:
-        """Open for issuing and revoking; makes the database and the pepper when neither is there.
+    def open(
+        cls, data: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC), *, url: URL | None = None
+    ) -> ApiKeys:
+        """Open for issuing and revoking; makes the file and the pepper when neither is there.
+
+        url: a server's database in place of the file. The pepper lies in the data directory all the same, so that
+        who has the one has not the other.
 
         Raises:
             KeyMissing: keys exist but the pepper is gone, or others than its owner can read it.
             StorageError: the database can't be written.
         """
         database, pepper = data / "access.db", data / "access.pepper"
-        with _translated():
+        with translated(_WHAT):
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not database.exists() and not pepper.exists():
+            engine = None if url is None else _on_server(url)
+            unused = not database.exists() if engine is None else _is_empty(engine)
+            if unused and not pepper.exists():
                 _write_secret(pepper, secrets.token_bytes(PEPPER_BYTES))
             secret = _read_pepper(pepper)
-            database.touch(mode=0o600)
-            engine = _engine(database, "rw")
-            _metadata.create_all(engine)
-        return cls(engine, secret, now)
+            if engine is None:
+                migrate.sqlite(database, "keys")
+        return cls(engine or _engine(database, "rw"), secret, now)
 
     @classmethod
-    def read_only(cls, data: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> ApiKeys:
-        """Open for looking keys up; nothing can be written through it.
+    def read_only(
+        cls, data: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC), *, url: URL | None = None
+    ) -> ApiKeys:
+        """Open for looking keys up; nothing can be written through the file, nor by the role that serves.
 
         Raises:
             KeyMissing: no key was ever issued here, or others can read the pepper.
+            StorageError: the server's database can't be used.
         """
+        if url is not None:
+            with translated(_WHAT):
+                return cls(_on_server(url), _read_pepper(data / "access.pepper"), now)
         database = data / "access.db"
         if not database.exists():
             raise KeyMissing("no API key was issued yet; issue one before serving")
@@ -128,20 +149,21 @@ class ApiKeys:
             "expires": expires and expires.astimezone(UTC).isoformat(timespec="seconds"),
             "revoked": False,
         }
-        with _translated(), self._engine.begin() as db:
-            db.execute(_keys.insert().values(**row))
+        with translated(_WHAT), self._engine.begin() as db:
+            db.execute(self._keys.insert().values(**row))
         return f"sfk_{identity}_{secret}"
 
     def revoke(self, identity: str) -> bool:
         """Refuse this key from now on. False when there is no such key."""
-        with _translated(), self._engine.begin() as db:
-            return bool(db.execute(_keys.update().where(_keys.c.id == identity).values(revoked=True)).rowcount)
+        revoked = self._keys.update().where(self._keys.c.id == identity).values(revoked=True)
+        with translated(_WHAT), self._engine.begin() as db:
+            return bool(db.execute(revoked).rowcount)
 
     def records(self) -> list[KeyRecord]:
         """Every key ever issued, oldest first."""
-        columns = [_keys.c[name] for name in KeyRecord.__dataclass_fields__]
-        with _translated(), self._engine.connect() as db:
-            found = db.execute(sql.select(*columns).order_by(_keys.c.created, _keys.c.id)).mappings()
+        columns = [self._keys.c[name] for name in KeyRecord.__dataclass_fields__]
+        with translated(_WHAT), self._engine.connect() as db:
+            found = db.execute(sql.select(*columns).order_by(self._keys.c.created, self._keys.c.id)).mappings()
             return [KeyRecord(**row) for row in found]
 
     def authenticate(self, token: str | None) -> Principal | None:
@@ -152,8 +174,8 @@ class ApiKeys:
         """As `authenticate`, with the reason. Any token, known or not, costs one look-up, one hash, one comparison."""
         parsed = _TOKEN.fullmatch(token or "")
         identity, secret = parsed.groups() if parsed else (_NOBODY, "")
-        with _translated(), self._engine.connect() as db:
-            row = db.execute(sql.select(_keys).where(_keys.c.id == identity)).mappings().one_or_none()
+        with translated(_WHAT), self._engine.connect() as db:
+            row = db.execute(sql.select(self._keys).where(self._keys.c.id == identity)).mappings().one_or_none()
         genuine = hmac.compare_digest(self._mac(identity, secret), row["mac"] if row else "0" * 64)
         if not token:
             return Examination(reason="no_key")
@@ -179,6 +201,18 @@ def _engine(path: Path, mode: Literal["rw", "ro"]) -> sql.Engine:
     return sql.create_engine("sqlite://", creator=connect, poolclass=sql.NullPool)
 
 
+def _on_server(url: URL) -> sql.Engine:
+    engine = server.engine(url)
+    with engine.connect() as db:
+        version.require(db)
+    return engine
+
+
+def _is_empty(engine: sql.Engine) -> bool:
+    with engine.connect() as db:
+        return db.execute(sql.select(_ON_SERVER.c.id).limit(1)).first() is None
+
+
 def _write_secret(path: Path, secret: bytes) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -199,12 +233,3 @@ def _read_pepper(path: Path) -> bytes:
     if len(pepper) != PEPPER_BYTES:
         raise KeyMissing(f"{path.name} is not {PEPPER_BYTES} bytes long; restore it from a backup")
     return pepper
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (DatabaseError, OSError) as problem:
-        reason = getattr(problem, "orig", None) or getattr(problem, "strerror", None)
-        raise StorageError(f"the API keys can't be read or written ({reason}); check the data directory") from None

@@ -1,4 +1,4 @@
-"""The releases on disk as the server may show them: read-only, and only those whose signature holds."""
+"""The releases as the server may show them: read-only, and only those whose signature holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sfumato.errors import InputError, StorageError
 from sfumato.model.document import decode
@@ -15,6 +15,7 @@ from sfumato.model.signature import read_public_key, verify
 from sfumato.model.strict_json import JsonObject, dumps, loads
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
     from os import stat_result
     from pathlib import Path
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 RELEASE_BYTES = 256 * 2**20
 _log = logging.getLogger(__name__)
-_Stamp = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,30 +38,48 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A file that is not served, and why."""
+    """A file, or a row of the table, that is not served, and why."""
 
     file: str
     reason: str
 
 
-class ReleaseStore:
-    """`DATA/releases/*.json`, each checked against `DATA/release_key.pub`; without it, none. It never writes.
+class Source(Protocol):
+    """Where releases lie, unverified."""
 
-    A file is read again when its inode, size or time of change differs; all of them when the pinned key does.
+    def names(self) -> Iterable[tuple[str, Hashable]]:
+        """Each one's name, and a stamp that differs once its bytes may differ.
+
+        Raises:
+            StorageError: they can't be listed.
+        """
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one.
+
+        Raises:
+            InputError: too large to be a release. OSError, StorageError: unreadable.
+        """
+
+
+class ReleaseStore:
+    """`DATA/releases/*.json`, or another source, each checked against `DATA/release_key.pub`; without it, none.
+
+    It never writes. A release is read again when its stamp differs; all of them when the pinned key does.
     """
 
-    def __init__(self, data: Path) -> None:
-        self._folder = data / "releases"
+    def __init__(self, data: Path, source: Source | None = None) -> None:
+        self._source = source or Folder(data / "releases")
         self._pin = data / "release_key.pub"
         self._lock = threading.Lock()
         self._pinned: str | None = None
-        self._seen: dict[str, tuple[_Stamp, Stored | Rejected]] = {}
+        self._seen: dict[str, tuple[Hashable, Stored | Rejected]] = {}
 
     def releases(self) -> tuple[Stored, ...]:
         """Every release that may be served, newest first.
 
         Raises:
-            StorageError: the folder or the pinned key can't be read.
+            StorageError: the source or the pinned key can't be read.
         """
         unique = {found.release.id: found for found in self._refreshed() if isinstance(found, Stored)}
         return tuple(sorted(unique.values(), key=_age, reverse=True))
@@ -71,29 +89,29 @@ class ReleaseStore:
         return next((stored for stored in self.releases() if stored.release.id == release_id), None)
 
     def rejected(self) -> tuple[Rejected, ...]:
-        """The files that are not served."""
+        """What is not served."""
         return tuple(found for found in self._refreshed() if isinstance(found, Rejected))
 
     def _refreshed(self) -> tuple[Stored | Rejected, ...]:
         with self._lock:
             key = self._pinned_key()
             seen = {}
-            for path, stamp in self._files():
-                known = self._seen.get(path.name)
-                seen[path.name] = known if known and known[0] == stamp else (stamp, _read(path, key))
+            for name, stamp in self._source.names():
+                known = self._seen.get(name)
+                seen[name] = known if known and known[0] == stamp else (stamp, self._verified(name, key))
             self._seen = seen
             return tuple(found for _, found in seen.values())
 
-    def _files(self) -> list[tuple[Path, _Stamp]]:
-        """Regular `*.json` files (a writer's temporary files end otherwise). No folder yet means no releases."""
+    def _verified(self, name: str, key: Ed25519PublicKey | None) -> Stored | Rejected:
+        if key is None:
+            return _rejected(name, "no release_key.pub says whose signature counts here; restore it")
         try:
-            with os.scandir(self._folder) as entries:
-                found = [entry for entry in entries if entry.name.endswith(".json") and entry.is_file()]
-            return sorted((self._folder / entry.name, _stamp(entry.stat())) for entry in found)
-        except FileNotFoundError:
-            return []
-        except OSError as problem:
-            raise StorageError(f"the releases can't be read ({problem.strerror}); check the data directory") from None
+            document = loads(self._source.read(name))
+            verify(document, key)
+            return Stored(release=decode(document), document=document, body=dumps(document))
+        except (InputError, OSError) as problem:
+            reason = str(problem) if isinstance(problem, InputError) else "the file can't be read"
+            return _rejected(name, reason)
 
     def _pinned_key(self) -> Ed25519PublicKey | None:
         """The key that must have signed; a key that is there and can't be read stops everything."""
@@ -107,30 +125,37 @@ class ReleaseStore:
         return key
 
 
-def _read(path: Path, key: Ed25519PublicKey | None) -> Stored | Rejected:
-    if key is None:
-        return _rejected(path, "no release_key.pub says whose signature counts here; restore it")
-    try:
-        document = loads(_bytes(path))
-        verify(document, key)
-        return Stored(release=decode(document), document=document, body=dumps(document))
-    except (InputError, OSError) as problem:
-        reason = str(problem) if isinstance(problem, InputError) else "the file can't be read"
-        return _rejected(path, reason)
+class Folder:
+    """Regular `*.json` files (a writer's temporary files end otherwise). No folder yet means no releases."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def names(self) -> list[tuple[str, Hashable]]:
+        """Each file's name with inode, size and times of change."""
+        try:
+            with os.scandir(self._folder) as entries:
+                found = [entry for entry in entries if entry.name.endswith(".json") and entry.is_file()]
+            return sorted(((entry.name, _stamp(entry.stat())) for entry in found), key=lambda file: file[0])
+        except FileNotFoundError:
+            return []
+        except OSError as problem:
+            raise StorageError(f"the releases can't be read ({problem.strerror}); check the data directory") from None
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file, unless it is too large to be a release."""
+        path = self._folder / name
+        if path.stat().st_size > RELEASE_BYTES:
+            raise InputError("the file is too large to be a release")
+        return path.read_bytes()
 
 
-def _rejected(path: Path, reason: str) -> Rejected:
-    _log.warning("%s is not served: %s", path.name, reason)
-    return Rejected(file=path.name, reason=reason)
+def _rejected(name: str, reason: str) -> Rejected:
+    _log.warning("%s is not served: %s", name, reason)
+    return Rejected(file=name, reason=reason)
 
 
-def _bytes(path: Path) -> bytes:
-    if path.stat().st_size > RELEASE_BYTES:
-        raise InputError("the file is too large to be a release")
-    return path.read_bytes()
-
-
-def _stamp(found: stat_result) -> _Stamp:
+def _stamp(found: stat_result) -> tuple[int, int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 

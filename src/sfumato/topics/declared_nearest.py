@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfumato.topics import grid
+from sfumato.topics.declared_shape import words
 from sfumato.topics.denoise import unit_rows
 
 if TYPE_CHECKING:
@@ -20,17 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sfumato.model.taxonomy import Node, Taxonomy
+    from sfumato.model.taxonomy import Taxonomy
 
 FLOOR = 0.3  # cosine under which a conversation stands for no node
 ABOVE = 0.75  # weight of a node's vector in that of the node below it; squared for the one below that
 GENERATIONS = 2  # nodes above a leaf that its vector is mixed with
 ROWS = 512  # conversations compared at once: with 30,000 leaves 61 MB
-
-
-def words(node: Node) -> str:
-    """What is embedded of a node."""
-    return f"{node.name}: {node.description}" if node.description else node.name
 
 
 def leaf_vectors(taxonomy: Taxonomy, embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> NDArray[np.float32]:

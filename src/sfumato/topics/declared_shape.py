@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sfumato.model.taxonomy import Taxonomy
+    from sfumato.model.taxonomy import Node, Taxonomy
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MARKED = re.compile(r".*-[0-9a-f]{16}")
@@ -144,3 +144,8 @@ def _topic_id(node: str) -> str:
         return node
     stem = re.sub("[^A-Za-z0-9_.-]+", "-", node)[:STEM].strip("-")
     return f"{stem or 'node'}-{hashlib.sha256(node.encode('utf-8', 'surrogatepass')).hexdigest()[:MARK]}"
+
+
+def words(node: Node) -> str:
+    """What is embedded of a node."""
+    return f"{node.name}: {node.description}" if node.description else node.name

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfumato.topics import layout
-from sfumato.topics.declared_nearest import words
-from sfumato.topics.declared_shape import topic_ids
+from sfumato.topics.declared_shape import topic_ids, words
 from sfumato.topics.tree import Measured, TopicNode, TopicTree
 
 if TYPE_CHECKING:
