@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -34,6 +34,16 @@ guarantee:
 thresholds: {min_users: 10, min_conversations: 10}
 facets: [{name: turns}]
 """
+MODELS = """\
+extraction: {provider: anthropic, model: claude-haiku-4-5}
+naming: {provider: anthropic, model: claude-sonnet-4-5}
+auditor: {provider: anthropic, model: claude-opus-4-5}
+"""
+GUARDED = """\
+extraction: {provider: anthropic, model: claude-haiku-4-5}
+naming: {provider: anthropic, model: claude-sonnet-4-5, evidence: private_summaries}
+auditor: {provider: anthropic, model: claude-opus-4-5, on_denial: drop}
+"""
 SUBJECTS = ("sourdough bread", "tax return", "python traceback", "visa application", "marathon training")
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -41,6 +51,29 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 def policy(change: tuple[str, str] = ("", "")) -> Policy:
     """The testing policy, one piece of its text replaced."""
     return parse(POLICY.replace(*change) if change[0] else POLICY)
+
+
+def modelled_policy(*changes: tuple[str, str]) -> Policy:
+    """The testing policy with a model in every role, pieces of its text replaced."""
+    return _changed(POLICY + MODELS, changes)
+
+
+def guarded_policy(*changes: tuple[str, str]) -> Policy:
+    """Clio's way: guarded mode, names from private summaries; pieces of its text replaced."""
+    return _changed(POLICY.replace("guarantee:\n", "guarantee:\n  mode: guarded\n") + GUARDED, changes)
+
+
+def _changed(text: str, changes: Sequence[tuple[str, str]]) -> Policy:
+    for old, new in changes:
+        if old not in text:
+            raise ValueError(f"the testing policy has no such piece: {old}")
+        text = text.replace(old, new)
+    return parse(text)
+
+
+def asking(loaded: Policy, url: str) -> Callable[[Decimal], Models]:
+    """The models of this policy, all behind one address of this machine."""
+    return lambda spent: PolicyModels(loaded, environment={"ANTHROPIC_BASE_URL": url}, spent_before=spent)
 
 
 def no_models(spent: Decimal) -> Models:
@@ -60,12 +93,13 @@ def gateway(
     epoch: str = "2026-11",
     bounded: bool = False,
     noise: Callable[[], AbstractContextManager[OpenDPNoise]] = OpenDPNoise,
+    models: Callable[[Decimal], Models] = no_models,
 ) -> Gateway:
     """A gateway whose root key is always the same, so that a second one can open what the first sealed."""
     root = RootKey(b"t" * 32)
     layout = Layout(data=data)
     ports = Ports(
-        models=no_models,
+        models=models,
         embedder=_stand_in,
         noise=noise,
         now=lambda: NOW,
@@ -90,6 +124,23 @@ def write_corpus(path: Path, *, users: int = 400, each: int = 2) -> Path:
                 record = {"conversation_id": f"c{user}-{number}", "user_id": f"person-{user:05d}", "messages": turns}
                 file.write(json.dumps(record) + "\n")
     return path
+
+
+def write_distinct(path: Path, *, users: int, each: int = 1) -> Path:
+    """As `write_corpus`, but no two conversations are alike: each has a word of its own, in letters."""
+    with path.open("w") as file:
+        for user in range(users):
+            for number in range(each):
+                subject = SUBJECTS[user % len(SUBJECTS)]
+                text = f"tell me about {subject} please, my word is {own_word(user * each + number)}"
+                record = {"conversation_id": f"c{user}-{number}", "user_id": f"person-{user:05d}", "text": text}
+                file.write(json.dumps(record) + "\n")
+    return path
+
+
+def own_word(number: int) -> str:
+    """Letters that stand for a number."""
+    return "q" + "".join(chr(ord("a") + int(digit)) for digit in f"{number:06d}") + "x"
 
 
 def quiet(_count: int) -> None:

@@ -87,6 +87,8 @@ def run(url: URL, *statements: str) -> None:
 def connected(url: URL) -> Iterator[sql.Connection]:
     """A connection that commits each statement."""
     engine = sql.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sql.NullPool)
-    with engine.connect() as db:
-        yield db
-    engine.dispose()
+    try:
+        with engine.connect() as db:
+            yield db
+    finally:
+        engine.dispose()

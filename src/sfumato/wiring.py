@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sfumato.adapters.roles import PolicyModels
     from sfumato.embed.sentences import SentenceEmbedder
     from sfumato.gateway import Gateway
+    from sfumato.model.strict_json import JsonObject
     from sfumato.planning import Resources
     from sfumato.policy.schema import Policy
     from sfumato.privacy.noise import OpenDPNoise
@@ -82,16 +83,34 @@ def models(loaded: Policy, spent: Decimal) -> PolicyModels:
 
 
 def _files(name: str, loaded: Policy) -> Resources:
-    """What the policy names in files of their own; their paths are taken from where the policy lies."""
+    """What the policy names in files of their own."""
     from sfumato.gate import rubric
     from sfumato.planning import Resources
-    from sfumato.policy import taxonomy_file
+    from sfumato.policy import files
 
-    folder = located(name).parent
-    named = [loaded.topics.taxonomy, *(facet.taxonomy for facet in loaded.facets)]
     return Resources(
-        taxonomies={section: taxonomy_file.read(section, folder=folder) for section in named if section is not None},
-        rubric=rubric.load(loaded.auditor.rubric, folder=folder),
+        taxonomies=files.taxonomies(name, loaded),
+        rubric=rubric.load(loaded.auditor.rubric, folder=files.rubric_folder(name)),
+    )
+
+
+def cost(policy: str, *, sample: str | None, let_through: float) -> JsonObject:
+    """What extraction under this policy is expected to cost per 100,000 conversations. sample: a log to average over."""
+    from functools import partial
+
+    from sfumato.adapters.prices import tariff_of
+    from sfumato.evaluate import cost as estimate
+    from sfumato.planning import questions_of
+
+    loaded = load_policy(policy)
+    section = loaded.extraction
+    tariff = None if section.model is None else tariff_of(section.model)
+    return estimate.cost(
+        questions_of(loaded, _files(policy, loaded).taxonomies),
+        price=None if tariff is None else partial(tariff.cost, regional=section.region is not None),
+        sample=() if sample is None else estimate.read_sample(loaded, sample),
+        batch=section.batch,
+        let_through=let_through,
     )
 
 

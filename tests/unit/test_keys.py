@@ -13,7 +13,7 @@ import pytest
 
 from sfumato.errors import KeyMissing, StorageError, VaultError
 from sfumato.vault import durable
-from sfumato.vault.keys import FILE_BYTES, RootKey
+from sfumato.vault.keys import FILE_BYTES, PURPOSES, RootKey
 from sfumato.vault.keystore import EpochKeys
 
 ROOT = RootKey(bytes(range(32)))
@@ -37,7 +37,7 @@ def store(data):
 
 def test_a_root_key_is_loaded_as_it_was_made(tmp_path, data):
     made = RootKey.create(tmp_path / "root.key", data=data)
-    assert RootKey.load(tmp_path / "root.key", data=data).derive("x") == made.derive("x")
+    assert RootKey.load(tmp_path / "root.key", data=data).derive("pseudonyms") == made.derive("pseudonyms")
 
 
 def test_the_file_is_one_text_line_for_its_owner_only(root_path):
@@ -52,7 +52,7 @@ def test_the_file_is_one_text_line_for_its_owner_only(root_path):
 
 def test_two_root_keys_differ_and_purposes_are_separate(tmp_path, data):
     one, two = (RootKey.create(tmp_path / name, data=data) for name in "ab")
-    assert len({one.derive("x"), one.derive("y"), two.derive("x")}) == 3
+    assert len({one.derive(PURPOSES[0]), one.derive(PURPOSES[1]), two.derive(PURPOSES[0])}) == 3
 
 
 def test_a_root_key_is_never_overwritten(root_path, data):

@@ -1,4 +1,4 @@
-"""evaluate topics, evaluate auditor: how good released topics and the auditor are, on labelled, non-sensitive data."""
+"""evaluate topics, auditor, cost: how good topics and the auditor are on labelled data, and what reading costs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import InputArgument, Json
+from sfumato.cli.options import InputArgument, Json, PolicyArgument
 
 group = typer.Typer(name="evaluate", help="Measure sfumato on labelled, non-sensitive data.", no_args_is_help=True)
 
@@ -52,6 +52,42 @@ def topics(
         if name != "runs":
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     printing.drawn(table)
+
+
+@group.command()
+def cost(
+    policy: PolicyArgument,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            "--sample", metavar="INPUT", help="A log whose first conversations are averaged; else 1,000 tokens each."
+        ),
+    ] = None,
+    let_through: Annotated[
+        float,
+        typer.Option("--let-through", min=0, max=1, help="Share of conversations that the screener lets through."),
+    ] = 1.0,
+    json: Json = False,
+) -> None:
+    """Estimate tokens and dollars of extraction per 100,000 conversations, beside Clio's; asks no model."""
+    from sfumato import wiring
+
+    found = wiring.cost(policy, sample=sample, let_through=let_through)
+    if json:
+        printing.result(found)
+        return
+    from rich.table import Column, Table
+
+    table = Table(Column("per 100,000 conversations"), Column("", justify="right"), box=None)
+    for name, value in found.items():
+        if isinstance(value, int | float):
+            table.add_row(name.replace("_", " "), f"{value:,}")
+    clio = found["clio"]
+    if isinstance(clio, dict):
+        table.add_row("Clio, one facet, as published (usd)", f"{clio['usd']:,}")
+    printing.drawn(f"{found['assumed']}; names and audits are not counted", table)
+    if found["usd"] is None:
+        printing.note("the price of this model is not known")
 
 
 @group.command()

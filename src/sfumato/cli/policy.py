@@ -202,14 +202,10 @@ def schema() -> None:
 
 
 def _taxonomies(loaded: Policy, policy: str) -> dict[TaxonomySection, Taxonomy]:
-    """The trees that the policy declares, whose files lie beside it."""
-    from sfumato.policy.lint_models import taxonomies
-    from sfumato.policy.load import located
-    from sfumato.policy.taxonomy_file import read
+    """The trees that the policy declares, as far as their files are there."""
+    from sfumato.policy import files
 
-    folder = located(policy).parent
-    wanted = taxonomies(loaded).values()
-    return {section: read(section, folder=folder) for section in wanted if (folder / section.file).is_file()}
+    return files.taxonomies(policy, loaded, missing=True)
 
 
 def _findings(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import DatabaseError, OperationalError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from sfumato.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAY_NOT, NO_TABLE, NO_DATABASE = "42501", "42P01", "3D000"
-LOCK_TIMEOUT = "55P03"
+MAY_NOT, NO_TABLE, LOCK_TIMEOUT = "42501", "42P01", "55P03"  # SQLSTATE
 
 
 @contextmanager
@@ -31,11 +32,12 @@ def translated(what: str) -> Iterator[None]:
 
 def _line(what: str, problem: DatabaseError) -> str:
     original = problem.orig
-    if not hasattr(original, "sqlstate"):
+    if isinstance(original, sqlite3.Error):
         if isinstance(problem, OperationalError):
             return f"{what} can't be used ({original}); free the disk or the lock and run again"
         return f"{what} is damaged or unreadable ({original}); restore it from a backup"
-    state, message = original.sqlstate, original.diag.message_primary
+    state: str | None = getattr(original, "sqlstate", None)
+    message: str | None = getattr(getattr(original, "diag", None), "message_primary", None)
     if state is None or message is None:
         why = "the server refused the login" if "authentication failed" in str(original) else "no connection"
         return f"{what} can't be reached in the database ({why}); check its URL and the server, and run again"

@@ -136,9 +136,7 @@ def _config(parts: Sequence[Part]) -> Config:
 
 
 def _become_owner(db: Connection) -> None:
-    member = sql.text(
-        "SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = 'sfumato_owner'"
-    )
+    member = sql.text("SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = 'sfumato_owner'")
     if db.execute(member).scalar_one_or_none() is not True:
         raise StorageError(
             "the database user is no member of sfumato_owner; run `sfumato db init` as the server's administrator"
@@ -148,9 +146,7 @@ def _become_owner(db: Connection) -> None:
 
 def _file(path: Path, mode: Literal["rw", "ro"]) -> sql.Engine:
     location = f"file:{quote(str(path.resolve()))}?mode={mode}&uri=true"
-    engine = sql.create_engine(
-        f"sqlite:///{location}", connect_args={"timeout": BUSY_SECONDS}, poolclass=sql.NullPool
-    )
+    engine = sql.create_engine(f"sqlite:///{location}", connect_args={"timeout": BUSY_SECONDS}, poolclass=sql.NullPool)
 
     @sql.event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:

@@ -25,8 +25,8 @@ OWNER, PIPELINE, SERVING = ROLES = ("sfumato_owner", "sfumato_pipeline", "sfumat
 _PUBLISHED = "purpose = 'release'"
 
 
-def create(admin: URL) -> None:
-    """Make the roles and the private schema, where they are not there.
+def create(admin: URL, *, in_database: bool = True) -> None:
+    """Make the roles, and the private schema unless `in_database` is false, where they are not there.
 
     Raises:
         StorageError: the user may not, or the server can't be reached.
@@ -35,20 +35,23 @@ def create(admin: URL) -> None:
     try:
         with translated("the database"), engine.begin() as db:
             db.execute(sql.select(sql.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-            for statement in roles():
+            for statement in [*roles(), *schemas()] if in_database else roles():
                 db.exec_driver_sql(statement)
     finally:
         engine.dispose()
 
 
 def roles() -> list[str]:
-    """The statements that an administrator of the server runs once in the database."""
+    """The statements that an administrator runs once on the server."""
     made = [
         f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$" for role in ROLES
     ]
+    return [*made, f"GRANT {OWNER} TO CURRENT_USER"]
+
+
+def schemas() -> list[str]:
+    """The statements that an administrator runs once in the database."""
     return [
-        *made,
-        f"GRANT {OWNER} TO CURRENT_USER",
         "REVOKE ALL ON SCHEMA public FROM PUBLIC",
         f"GRANT USAGE, CREATE ON SCHEMA public TO {OWNER}",
         f"GRANT USAGE ON SCHEMA public TO {PIPELINE}, {SERVING}",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
 
+from sfumato.database import version
 from sfumato.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,4 +46,20 @@ def engine(url: URL) -> sql.Engine:
         connection.execute(_SETTINGS)
         connection.autocommit = False
 
+    return made
+
+
+def ready(url: URL) -> sql.Engine:
+    """`engine`, once its tables are found to be of this program's version.
+
+    Raises:
+        StorageError: they are not. DatabaseError: the server can't be reached.
+    """
+    made = engine(url)
+    try:
+        with made.connect() as db:
+            version.require(db)
+    except BaseException:
+        made.dispose()
+        raise
     return made

@@ -9,12 +9,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from sfumato.extract.form import LABELS, SUMMARY
 from sfumato.extract.questions import prompts_for
+from sfumato.ingest.jsonl import Limits, read
+from sfumato.ingest.pseudonym import Pseudonyms
+from sfumato.ingest.report import IngestReport
 from sfumato.model.conversation import Conversation, Message
 from sfumato.model.prompt import Usage
+from sfumato.planning import field_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from sfumato.extract.questions import Questions
     from sfumato.model.prompt import Prompt
     from sfumato.model.strict_json import Json, JsonObject
+    from sfumato.policy.schema import Policy
 
     PriceOf: TypeAlias = Callable[[Usage], Decimal]
 
@@ -31,6 +37,7 @@ CLIO: JsonObject = {"usd": 48.81, "facets_usd": 45.0, "input_tokens": 130_000_00
 """Table 3 of arXiv:2412.13678, for one facet: 1,000-token conversations, a 300-token prompt, 100-token answers."""
 CLIO_TOKENS = 140_000_000
 CLIO_INPUT, CLIO_OUTPUT = 0.25, 1.25  # US dollars per million tokens: Claude 3 Haiku, from the same table
+SAMPLED = 1_000
 STEPS = ("screen", "facets", "paths")
 _SUMMARY, _LABEL, _LABELS = "s" * 240, "l" * 18, 3  # of a usual reply
 
@@ -83,6 +90,21 @@ def cost(
         "clio": dict(CLIO),
         "not_counted": ["names", "audits"],
     }
+
+
+def read_sample(policy: Policy, source: str) -> list[Conversation]:
+    """The first conversations of a log, read as this policy says.
+
+    Raises:
+        InputError: it can't be read, or holds none.
+    """
+    hidden = Pseudonyms(bytes(32), dataset="estimate")  # nothing is kept, so nothing has to be hidden
+    limits = Limits(line_bytes=policy.input.line_bytes)
+    found = read(
+        source, mapping=field_mapping(policy), unit="conversation", limits=limits, pseudonyms=hidden,
+        report=IngestReport(),
+    )  # fmt: skip
+    return list(islice(found, SAMPLED))
 
 
 def usage_of(prompt: Prompt, *, batch: bool = False) -> Usage:

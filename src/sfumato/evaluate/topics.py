@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfumato.errors import InputError
+from sfumato.errors import InputError, Refused
 from sfumato.evaluate import scores
 from sfumato.extract.extractive import extract
 from sfumato.ingest.pseudonym import Pseudonyms, canonical
@@ -73,8 +73,13 @@ def read_labelled(source: str, *, label_field: str, policy: Policy, embedder: Em
     the unit becomes the conversation, which is then the same thing with tighter bounds.
 
     Raises:
-        InputError: unreadable, or no record has the label and a text.
+        InputError: unreadable, or no record has the label and a text. Refused: the policy asks a model, or declares
+            its topics.
     """
+    if policy.extraction.provider != "extractive" or policy.topics.taxonomy is not None:
+        raise Refused(
+            "evaluate topics measures discovery from words: take a policy that asks no model and declares no tree"
+        )
     pairs = list(_records(source, label_field, policy))
     if not pairs:
         raise InputError(f"no record of {source} has a text and the field {label_field}; name it with --label-field")

@@ -36,6 +36,7 @@ class Direction(Enum):
     INCOMPARABLE = "changes what is measured"
     NEARER = "on this machine is tighter"
     STATED = "stated is tighter than left open"
+    PINNED = "pinned by a hash is tighter; another tree changes what is measured"
 
 
 _D = Direction
@@ -94,11 +95,15 @@ DIRECTIONS: Mapping[str, Direction] = {
     "facets.*.range": _D.INCOMPARABLE,
     "facets.*.bins": _D.INCOMPARABLE,
     "facets.*.at_most": _D.SMALLER,
-    "facets.*.taxonomy": _D.INCOMPARABLE,
+    "facets.*.taxonomy": _D.PINNED,
     **{f"facets.*.taxonomy.*.{key}": _D.INCOMPARABLE for key in TaxonomySection.model_fields},
+    "facets.*.taxonomy.*.sha256": _D.STATED,
+    "facets.*.taxonomy.*.source": _D.FREE,  # what people are told
     "topics.leaves": _D.INCOMPARABLE,
-    "topics.taxonomy": _D.INCOMPARABLE,
+    "topics.taxonomy": _D.PINNED,
     **{f"topics.taxonomy.*.{key}": _D.INCOMPARABLE for key in TaxonomySection.model_fields},
+    "topics.taxonomy.*.sha256": _D.STATED,
+    "topics.taxonomy.*.source": _D.FREE,
     "topics.at_most": _D.SMALLER,
     "naming.model": _D.INCOMPARABLE,
     "naming.base_url": _D.NEARER,
@@ -265,6 +270,21 @@ def _stated(before: object, after: object) -> Verdict:
     return "incomparable"
 
 
+def _pinned(
+    before: TaxonomySection | Mapping[str, Any] | None, after: TaxonomySection | Mapping[str, Any] | None
+) -> Verdict:
+    """Two trees that differ: the same one with a hash where it had none is tighter."""
+    if before is None or after is None:
+        return "incomparable"
+    old, new = (dict(one) for one in (before, after))
+    hashes = [tree.pop("sha256", None) for tree in (old, new)]
+    for tree in (old, new):
+        tree.pop("source", None)
+    if old != new:
+        return "incomparable"
+    return "same" if hashes[0] == hashes[1] else _stated(*hashes)
+
+
 COMPARISONS: Mapping[Direction, Callable[[Any, Any], Verdict]] = {
     _D.SMALLER: _ordered,
     _D.LARGER: lambda before, after: _ordered(after, before),
@@ -276,6 +296,7 @@ COMPARISONS: Mapping[Direction, Callable[[Any, Any], Verdict]] = {
     _D.INCOMPARABLE: lambda _before, _after: "incomparable",
     _D.NEARER: _nearer,
     _D.STATED: _stated,
+    _D.PINNED: _pinned,
 }
 
 

@@ -19,7 +19,7 @@ from sfumato.policy.schema import Policy
 from sfumato.policy.source import Document, Tree, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 DEEPEST_EXTENDS = 8
 CASES = ".cases.yaml"
@@ -62,6 +62,26 @@ def located(name: str) -> Path:
     return builtin_path(name) if name in builtin_names() and not Path(name).exists() else Path(name)
 
 
+def chain(path: Path) -> Iterator[tuple[Path, Tree]]:
+    """A policy's file and those that it extends, nearest first, each with what it states itself.
+
+    Raises:
+        PolicyError: one of them can't be read, or is no mapping.
+    """
+    for depth in range(DEEPEST_EXTENDS + 1):
+        document = text_source.read(path)
+        tree = _mapping(document)
+        yield path, tree
+        if "extends" not in tree:
+            return
+        path = _above(document, tree["extends"], path.parent, depth)
+
+
+def is_builtin(path: Path) -> bool:
+    """Whether this is the file of a policy that ships with sfumato."""
+    return path.stem in builtin_names() and path.resolve() == builtin_path(path.stem).resolve()
+
+
 def digest(policy: Policy) -> str:
     """SHA-256, in hex, of the resolved policy's RFC 8785 canonical form."""
     return hashlib.sha256(rfc8785.dumps(policy.model_dump(mode="json"))).hexdigest()
@@ -74,9 +94,7 @@ def _builtin_folder() -> Any:  # noqa: ANN401 - importlib's Traversable
 
 def _resolved(document: Document, folder: Path | None, *, today: date, depth: int) -> tuple[Tree, Policy]:
     """The document over all it extends, as plain data and as a policy."""
-    tree = document.tree
-    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
-        raise PolicyError(f"{document.source}: a policy is a YAML mapping that begins with apiVersion: sfumato/v1")
+    tree = _mapping(document)
     if "extends" not in tree:
         alone = _validated(tree, document)
         if alone.override:
@@ -89,6 +107,13 @@ def _resolved(document: Document, folder: Path | None, *, today: date, depth: in
     check(parent, child, today=today, where=document.at)
     inherited = child.model_copy(update={"override": (*parent.override, *child.override)})
     return {key: value for key, value in merged.items() if key != "override"}, inherited
+
+
+def _mapping(document: Document) -> Tree:
+    tree = document.tree
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise PolicyError(f"{document.source}: a policy is a YAML mapping that begins with apiVersion: sfumato/v1")
+    return tree
 
 
 def _above(document: Document, parent: object, folder: Path | None, depth: int) -> Path:

@@ -38,7 +38,7 @@ class _Line:
 def read(section: TaxonomySection, *, folder: Path) -> Taxonomy:
     """The taxonomy that a policy's section names.
 
-    folder: where the policy file lies; a relative path starts there. Keys of a line that the section does not name are
+    folder: where a relative path starts. Keys of a line that the section does not name are
     left alone; a whole number is taken as an id; a missing, null or empty parent is none; blank lines are skipped. A
     parent may stand after its children. The digest is the file's SHA-256.
 
@@ -48,7 +48,7 @@ def read(section: TaxonomySection, *, folder: Path) -> Taxonomy:
     """
     place = folder / section.file
     source = shown(section.file)
-    raw = _bytes(place, source)
+    raw = _bytes(place, source, section.source)
     digest = hashlib.sha256(raw).hexdigest()
     if section.sha256 is not None and digest != section.sha256:
         raise PolicyError(
@@ -58,10 +58,11 @@ def read(section: TaxonomySection, *, folder: Path) -> Taxonomy:
     return Taxonomy(nodes=_ordered(_lines(raw, section, source), source), digest=digest)
 
 
-def _bytes(place: Path, source: str) -> bytes:
+def _bytes(place: Path, source: str, origin: str | None) -> bytes:
     try:
         if not place.is_file():
-            raise PolicyError(f"{source}: no such taxonomy file; give its path, relative to the policy's folder")
+            how = f"put it at {shown(place)}: {shown(origin, 500)}" if origin else "give its path"
+            raise PolicyError(f"{source}: no such taxonomy file; {how}")
         with place.open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as problem:

@@ -116,7 +116,11 @@ class Ledger:
     def __init__(self, place: Path | URL) -> None:
         with translated(_WHAT):
             self._book = _book(place)
-        self._check_chain()
+        try:
+            self._check_chain()
+        except BaseException:
+            self._book.close()
+            raise
 
     def close(self) -> None:
         """Give back the database; charges still reserved here count as abandoned."""
@@ -211,9 +215,7 @@ class Ledger:
         """
         paid = {(entry.dataset, entry.epoch) for entry in self.entries() if entry.state == "released"}
         if not set(releases) <= paid:
-            raise StorageError(
-                f"{self._book.name} does not account for every release here; restore it from a backup"
-            )
+            raise StorageError(f"{self._book.name} does not account for every release here; restore it from a backup")
 
     def entries(self) -> list[Entry]:
         """Every charge, oldest first."""

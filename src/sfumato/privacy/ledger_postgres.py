@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError
 
-from sfumato.database import server, version
+from sfumato.database import server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,8 +28,8 @@ _HOLD = sql.text(f"SELECT pg_advisory_lock({IN_FLIGHT}, CAST(:seq AS integer))")
 _LET_GO = sql.text(f"SELECT pg_advisory_unlock({IN_FLIGHT}, CAST(:seq AS integer))")
 _ABANDONED = sql.text(
     "WITH open AS MATERIALIZED (SELECT seq FROM charges WHERE state = 'reserved') "
-    f"SELECT seq FROM open WHERE pg_try_advisory_xact_lock({IN_FLIGHT}, CAST(seq AS integer))"
-)
+    "SELECT seq FROM open WHERE pg_try_advisory_xact_lock(:kind, CAST(seq AS integer))"
+).bindparams(kind=IN_FLIGHT)
 
 
 class PostgresBook:
@@ -38,13 +38,11 @@ class PostgresBook:
     name = "the ledger"
 
     def __init__(self, url: URL) -> None:
-        self._engine = server.engine(url)
+        self._engine = server.ready(url)
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._guard = threading.Lock()
         self._keeper: Connection | None = None
         self._held: set[int] = set()
-        with self._single.connect() as db:
-            version.require(db)
 
     def close(self) -> None:
         """Let every charge go and give the connections back."""

@@ -34,7 +34,6 @@ _TOKEN = re.compile(r"sfk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 _NOBODY = "0" * 16
 
 
-
 def _table(name: str) -> sql.Table:
     return sql.Table(
         name,
@@ -103,14 +102,26 @@ class ApiKeys:
         database, pepper = data / "access.db", data / "access.pepper"
         with translated(_WHAT):
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            engine = None if url is None else _on_server(url)
-            unused = not database.exists() if engine is None else _is_empty(engine)
-            if unused and not pepper.exists():
+            if url is not None:
+                return cls._first_on_server(url, pepper, now)
+            if not database.exists() and not pepper.exists():
                 _write_secret(pepper, secrets.token_bytes(PEPPER_BYTES))
             secret = _read_pepper(pepper)
-            if engine is None:
-                migrate.sqlite(database, "keys")
-        return cls(engine or _engine(database, "rw"), secret, now)
+            migrate.sqlite(database, "keys")
+        return cls(_engine(database, "rw"), secret, now)
+
+    @classmethod
+    def _first_on_server(cls, url: URL, pepper: Path, now: Callable[[], datetime]) -> ApiKeys:
+        engine = server.ready(url)
+        try:
+            with engine.connect() as db:
+                unused = db.execute(sql.select(_ON_SERVER.c.id).limit(1)).first() is None
+            if unused and not pepper.exists():
+                _write_secret(pepper, secrets.token_bytes(PEPPER_BYTES))
+            return cls(engine, _read_pepper(pepper), now)
+        except BaseException:
+            engine.dispose()
+            raise
 
     @classmethod
     def read_only(
@@ -124,11 +135,17 @@ class ApiKeys:
         """
         if url is not None:
             with translated(_WHAT):
-                return cls(_on_server(url), _read_pepper(data / "access.pepper"), now)
+                pepper = _read_pepper(data / "access.pepper")
+                return cls(server.ready(url), pepper, now)
         database = data / "access.db"
         if not database.exists():
             raise KeyMissing("no API key was issued yet; issue one before serving")
+        version.refuse_newer(migrate.of_file(database))
         return cls(_engine(database, "ro"), _read_pepper(data / "access.pepper"), now)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
 
     def issue(self, role: str, *, expires: datetime | None = None) -> str:
         """Make a key and return its token, which is shown this once and stored nowhere.
@@ -199,18 +216,6 @@ def _engine(path: Path, mode: Literal["rw", "ro"]) -> sql.Engine:
         return sqlite3.connect(location, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
 
     return sql.create_engine("sqlite://", creator=connect, poolclass=sql.NullPool)
-
-
-def _on_server(url: URL) -> sql.Engine:
-    engine = server.engine(url)
-    with engine.connect() as db:
-        version.require(db)
-    return engine
-
-
-def _is_empty(engine: sql.Engine) -> bool:
-    with engine.connect() as db:
-        return db.execute(sql.select(_ON_SERVER.c.id).limit(1)).first() is None
 
 
 def _write_secret(path: Path, secret: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sql
 from sqlalchemy.dialects.postgresql import insert
 
-from sfumato.database import server, version
+from sfumato.database import server
 from sfumato.database.failures import translated
 from sfumato.errors import InputError
 from sfumato.serve.store import RELEASE_BYTES
@@ -24,7 +24,7 @@ _releases = sql.Table(
     sql.Column("id", sql.String, primary_key=True),
     sql.Column("body", sql.LargeBinary, nullable=False),
 )
-_ROW_VERSION = sql.literal_column("CAST(xmin AS text)")
+_ROW_VERSION: sql.ColumnElement[str] = sql.literal_column("CAST(xmin AS text)")
 
 
 class ReleaseTable:
@@ -35,9 +35,8 @@ class ReleaseTable:
     """
 
     def __init__(self, url: URL) -> None:
-        self._engine = server.engine(url)
-        with translated(_WHAT), self._engine.connect() as db:
-            version.require(db)
+        with translated(_WHAT):
+            self._engine = server.ready(url)
 
     def close(self) -> None:
         """Give the connections back."""

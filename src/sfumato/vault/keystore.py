@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import hmac
 import os
+import time
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote, unquote
 
 from sfumato.errors import KeyMissing, VaultError
 from sfumato.model.private import Private
-from sfumato.vault import durable
-from sfumato.vault.envelope import ID_BYTES, KEY_BYTES, OVERHEAD, Place, context_of, open_sealed, seal
+from sfumato.vault import deployment, durable, superseding, traces, wrapped
+from sfumato.vault.envelope import ID_BYTES, KEY_BYTES, context_of
+from sfumato.vault.keys import RootKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sfumato.vault.keys import RootKey
+    from sfumato.vault.keys import KeyWrapper
+    from sfumato.vault.wrapped import Wrapped
 
 Zone = Literal["raw", "derived"]
 SUFFIX = ".key"
-MAGIC = b"SFKEY1\n\0"
-FILE_BYTES = len(MAGIC) + ID_BYTES + KEY_BYTES + OVERHEAD
+MEMORY = "memory"
 NAME_BYTES = 200
 
 
@@ -49,25 +50,43 @@ class EpochKey(Private):
         return context_of(purpose, self.dataset, self.epoch, self.zone)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was done to destroy a key, as far as this machine can know.
+
+    custody: what wrapped it (`root-key`, the id of a root key, or `memory`). key_id: hex, empty if its file was
+    damaged or zeroed before. overwritten: bytes, unlinked and flushed afterwards. leftovers: temporary files of a
+    writer that had died, treated alike. state: never `destroyed`, which no disk and no memory can prove.
+    """
+
+    custody: str
+    key_id: str
+    overwritten: int
+    leftovers: int
+    state: Literal["unusable"] = "unusable"
+
+
 class EpochKeys(Private):
     """The key store: a directory of its own, outside any database and out of backups.
 
     To destroy a key is to overwrite, unlink and flush its file; after that nothing sealed under it can be opened,
     by us or by anyone who holds the root key, as far as the storage keeps no old copy (see the receipt).
+    memory_only: raw keys live in this process and end with it, however it ends; so does what is not yet extracted.
     """
 
-    __slots__ = ("_directory", "_wrapping")
+    __slots__ = ("_directory", "_memory", "_root")
 
-    def __init__(self, directory: Path, root: RootKey) -> None:
+    def __init__(self, directory: Path, root: KeyWrapper, *, memory_only: bool = False) -> None:
         self._directory = directory
-        self._wrapping = root.derive("epoch key wrapping")
+        self._root = root
+        self._memory: dict[tuple[str, str, Zone], EpochKey] | None = {} if memory_only else None
 
     def create(self, dataset: str, epoch: str, zone: Zone) -> EpochKey:
-        """The key, made if it is not there. Two processes at once get the same one.
+        """The key, made if it is not there. Two processes at once get the same one (not in memory).
 
         Raises:
-            VaultError: the file there is damaged, or wrapped by another root key.
-            StorageError: the store can't be written.
+            KeyMissing: the store is under another root key, or has none yet. VaultError: the file there is damaged,
+                or wrapped by another root key. StorageError: the store, or the root key's keeper, can't be used.
         """
         durable.directory(self._directory)
         with durable.locked(self._directory):
@@ -77,70 +96,113 @@ class EpochKeys(Private):
                 key = EpochKey(
                     dataset=dataset, epoch=epoch, zone=zone, id=os.urandom(ID_BYTES), secret=os.urandom(KEY_BYTES)
                 )
+            if self._memory is not None and zone == "raw":
+                self._memory[dataset, epoch, zone] = key
+            else:
                 # It may replace zeros: a destruction that was cut short.
-                durable.write(self._path(dataset, epoch, zone), [MAGIC, key.id, self._wrap(key)])
-                return key
+                durable.write(self._path(dataset, epoch, zone), [self._wrap(key).content()])
+            return key
 
     def open(self, dataset: str, epoch: str, zone: Zone) -> EpochKey:
         """The key.
 
         Raises:
-            KeyMissing: destroyed or never made.
+            KeyMissing: destroyed or never made; nothing else is said so, since a receipt may follow.
             VaultError: the file is damaged, re-labelled, or wrapped by another root key.
+            StorageError: the root key can't be used now: gone, forbidden, or its keeper silent.
         """
-        path = self._path(dataset, epoch, zone)
-        with durable.storage(path):
-            try:
-                with durable.reading(path) as file:
-                    content = file.read(FILE_BYTES + 1)
-            except FileNotFoundError:
-                content = b""
-        if not any(content):
+        kept = (self._memory or {}).get((dataset, epoch, zone))
+        if kept is not None:
+            return kept
+        found = wrapped.read(self._path(dataset, epoch, zone))
+        if found is None:
             raise KeyMissing(f"the {zone} key of {dataset} {epoch} was destroyed or never made")
-        if len(content) != FILE_BYTES or not content.startswith(MAGIC):
-            raise VaultError(f"the file of the {zone} key of {dataset} {epoch} is damaged")
-        key_id, wrapped = content[len(MAGIC) : len(MAGIC) + ID_BYTES], content[len(MAGIC) + ID_BYTES :]
-        place = Place(key_id=key_id, segment=_label(dataset, epoch, zone), index=0)
-        try:
-            secret = open_sealed(self._wrapping, place, wrapped, context=_context(dataset, epoch, zone))
-        except VaultError:
-            raise VaultError(
-                f"the {zone} key of {dataset} {epoch} does not open: its file was altered, or is of another root key"
-            ) from None
-        return EpochKey(dataset=dataset, epoch=epoch, zone=zone, id=key_id, secret=secret)
+        what = f"the {zone} key of {dataset} {epoch}"
+        secret = wrapped.opened(found, self._root, context(dataset, epoch, zone, found.id), what=what)
+        if len(secret) != KEY_BYTES:
+            raise VaultError(f"{what} does not open: it is no key")
+        return EpochKey(dataset=dataset, epoch=epoch, zone=zone, id=found.id, secret=secret)
 
-    def destroy(self, dataset: str, epoch: str, zone: Zone) -> bool:
-        """Overwrite with zeros, flush, unlink, flush the directory. False if there was nothing; safe to repeat.
+    def destroy(self, dataset: str, epoch: str, zone: Zone) -> Evidence | None:
+        """Overwrite with zeros, flush, unlink, flush the directory. None if there was nothing; safe to repeat.
+
+        Needs no root key. What a rotation that died left of this key goes too.
 
         Raises:
             StorageError: the file can't be overwritten or removed: the key may still exist.
         """
         path = self._path(dataset, epoch, zone)
-        if not os.path.lexists(path):
-            return False
-        with durable.locked(self._directory), durable.storage(path):
+        kept = None if self._memory is None else self._memory.pop((dataset, epoch, zone), None)
+        if not self._directory.is_dir():
+            return _of_memory(kept)
+        with durable.locked(self._directory):
+            leftovers = superseding.clear(path)
+            if not os.path.lexists(path):
+                return _of_memory(kept)
             try:
-                descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            except FileNotFoundError:
-                return False
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
-                file.write(bytes(max(FILE_BYTES, os.fstat(descriptor).st_size)))
-                os.fsync(descriptor)
+                found = wrapped.read(path)
+            except VaultError:
+                found = None  # damaged: it goes all the same
+            with durable.storage(path):
+                overwritten = superseding.zero(path)
             durable.remove([path], inside=self._directory)
-        return True
+        return Evidence(
+            custody=found.under if found else wrapped.LOCAL,
+            key_id=found.id.hex() if found else "",
+            overwritten=overwritten,
+            leftovers=leftovers,
+        )
 
     def held(self) -> Iterator[tuple[str, str, Zone]]:
-        """Dataset, epoch and zone of every key that lies in the store, in order of name."""
-        for path in sorted(self._directory.glob(f"*{SUFFIX}")):
-            dataset, _, rest = path.name.removesuffix(SUFFIX).partition("@")
-            epoch, _, label = rest.partition("@")
-            for zone in get_args(Zone):
-                if label == zone:
-                    yield unquote(dataset), unquote(epoch), zone
+        """Dataset, epoch and zone of every key that lies in the store or in memory, in order of name."""
+        stored = {name for path in self._directory.glob(f"*{SUFFIX}") if (name := named(path)) is not None}
+        yield from sorted(stored | set(self._memory or ()))
 
-    def _wrap(self, key: EpochKey) -> bytes:
-        place = Place(key_id=key.id, segment=_label(key.dataset, key.epoch, key.zone), index=0)
-        return seal(self._wrapping, place, key.secret, context=_context(key.dataset, key.epoch, key.zone))
+    def made(self, dataset: str, epoch: str, zone: Zone) -> int | None:
+        """When a stored key was made, seconds since 1970; None if there is none. No rotation changes it.
+
+        Raises:
+            VaultError: damaged. StorageError: unreadable.
+        """
+        found = wrapped.read(self._path(dataset, epoch, zone))
+        return None if found is None else found.made
+
+    def custody(self, dataset: str, epoch: str, zone: Zone) -> str:
+        """Where a key is kept: `memory`, or what wraps it. Receipts are worded by it.
+
+        Raises:
+            VaultError: damaged. StorageError: unreadable.
+        """
+        if (dataset, epoch, zone) in (self._memory or {}):
+            return MEMORY
+        found = wrapped.read(self._path(dataset, epoch, zone))
+        return wrapped.LOCAL if found is None else found.under
+
+    def remains(self, dataset: str, epoch: str, key_id: str, *, former: Sequence[KeyWrapper] = ()) -> list[str]:
+        """What speaks against a raw key's destruction: every file of the store is tried under every root key.
+
+        key_id: hex, from a receipt. former: root keys that the store was under before.
+        """
+        kept = (self._memory or {}).get((dataset, epoch, "raw"))
+        if kept is not None and kept.id.hex() == key_id:
+            return [traces.OPENS]
+        path, roots = self._path(dataset, epoch, "raw"), (self._root, *former)
+        place = context(dataset, epoch, "raw", bytes.fromhex(key_id))
+        return traces.of_key(self._directory, roots, place) or traces.of_name(path, roots, place)
+
+    def _wrap(self, key: EpochKey) -> Wrapped:
+        """Version 1 for a key file that was the only root key ever, as long as it is."""
+        current = deployment.stored(self._directory)
+        place = context(key.dataset, key.epoch, key.zone, key.id)
+        if current is None and isinstance(self._root, RootKey):
+            return wrapped.Wrapped(id=key.id, root=None, made=0, blob=self._root.wrap(key.secret, place))
+        if current is None or current.root != self._root.id:
+            raise KeyMissing(
+                f"the key store is not under {self._root.id}: "
+                + (f"it is under {current.under}; name that one with --key" if current else "run `sfumato keys init`")
+            )
+        new = wrapped.Wrapped(id=key.id, root=self._root.id, made=int(time.time()), blob=b"")
+        return wrapped.rewrapped(new, key.secret, self._root, place)
 
     def _path(self, dataset: str, epoch: str, zone: Zone) -> Path:
         name = f"{quote(dataset, safe='')}@{quote(epoch, safe='')}@{zone}{SUFFIX}"
@@ -149,9 +211,20 @@ class EpochKeys(Private):
         return self._directory / name
 
 
-def _label(dataset: str, epoch: str, zone: Zone) -> bytes:
-    return sha256(context_of(dataset, epoch, zone)).digest()[:ID_BYTES]
+def context(dataset: str, epoch: str, zone: str, key_id: bytes) -> dict[str, str]:
+    """What an epoch key is wrapped with. `part` is the epoch under one way of extracting it."""
+    return {"dataset": dataset, "key": key_id.hex(), "part": epoch, "zone": zone}
 
 
-def _context(dataset: str, epoch: str, zone: Zone) -> bytes:
-    return context_of("epoch key", dataset, epoch, zone)
+def named(path: Path) -> tuple[str, str, Zone] | None:
+    """Dataset, epoch and zone in the name of a key's file; None of another file."""
+    dataset, _, rest = path.name.removesuffix(SUFFIX).partition("@")
+    epoch, _, label = rest.partition("@")
+    for zone in get_args(Zone):
+        if label == zone and path.suffix == SUFFIX:
+            return unquote(dataset), unquote(epoch), zone
+    return None
+
+
+def _of_memory(kept: EpochKey | None) -> Evidence | None:
+    return None if kept is None else Evidence(custody=MEMORY, key_id=kept.id.hex(), overwritten=0, leftovers=0)

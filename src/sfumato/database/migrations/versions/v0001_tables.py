@@ -37,9 +37,7 @@ def _ledger() -> None:
         sqlite_autoincrement=True,
     )
     live = sql.text("state != 'burned'")
-    op.create_index(
-        "one_live_answer", "charges", ["question"], unique=True, sqlite_where=live, postgresql_where=live
-    )
+    op.create_index("one_live_answer", "charges", ["question"], unique=True, sqlite_where=live, postgresql_where=live)
 
 
 def _keys() -> None:

@@ -49,7 +49,7 @@ def _charges_in_file() -> None:
         "CREATE TRIGGER charges_begin_reserved BEFORE INSERT ON charges "
         "WHEN NEW.state <> 'reserved' OR NEW.answer IS NOT NULL OR EXISTS (SELECT 1 FROM charges WHERE seq = NEW.seq "
         "OR (question = NEW.question AND state <> 'burned')) "
-        f"BEGIN SELECT RAISE(ABORT, '{_BEGUN}'); END"
+        f"BEGIN SELECT RAISE(ABORT, '{_BEGUN}'); END"  # noqa: S608 - our own words
     )
 
 
