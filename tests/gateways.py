@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -106,6 +108,7 @@ def gateway(
         epoch_keys=EpochKeys(layout.keystore, root),
         pseudonym_key=root.derive("pseudonyms"),
         signer=Ed25519PrivateKey.from_private_bytes(root.derive("release signing")),
+        audit_signer=Ed25519PrivateKey.from_private_bytes(root.derive("audit signing")),
     )
     scope = Scope(dataset="chats", epoch=epoch, bounded=bounded)
     return Gateway(policy=policy, layout=layout, scope=scope, ports=ports)
@@ -145,3 +148,10 @@ def own_word(number: int) -> str:
 
 def quiet(_count: int) -> None:
     """Progress that nobody watches."""
+
+
+def stats(url: str) -> dict[str, Any]:
+    """What a stand-in has counted."""
+    with urllib.request.urlopen(f"{url}/_standin/stats", timeout=30) as answer:  # noqa: S310 - a server of the test's own
+        found: dict[str, Any] = json.loads(answer.read())
+    return found

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from sfumato.database import migrate, roles
 
 LOGINS = {"gate": roles.PIPELINE, "desk": roles.SERVING, "keeper": roles.OWNER}
 _TEMPLATE = "sfumato_template"
-_numbers = itertools.count(1)
+numbers = itertools.count(1)
 
 
 class Server:
@@ -39,9 +40,18 @@ class Server:
 
     def crash(self) -> None:
         """Stop at once, without a checkpoint, and start again: what was committed is in the log, if it is anywhere."""
+        with self.stopped():
+            pass
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Crashed, and then started again."""
         self._ctl("-m", "immediate", "stop")
-        socket = self.admin.query["host"]
-        self._ctl("-o", f'-h "" -k {socket}', "-l", str(self._directory / "log"), "start")
+        try:
+            yield
+        finally:
+            socket = self.admin.query["host"]
+            self._ctl("-o", f'-h "" -k {socket}', "-l", str(self._directory / "log"), "start")
 
     def _ctl(self, *words: str) -> None:
         user = ["setpriv", "--reuid=pgserver", "--clear-groups"] if os.geteuid() == 0 else []
@@ -50,7 +60,7 @@ class Server:
 
     def database(self) -> URL:
         """A fresh database, as its administrator."""
-        name = f"case_{next(_numbers)}"
+        name = f"case_{next(numbers)}"
         run(self.admin, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         return self.admin.set(database=name)
 
@@ -67,7 +77,8 @@ def server() -> Server:
     pytest.importorskip("psycopg", reason="no driver for PostgreSQL")
     made = Server(Path(tempfile.mkdtemp(prefix="sfumato-postgres-")))
     atexit.register(made.close)
-    run(made.admin, f"CREATE DATABASE {_TEMPLATE}")
+    # The disk is not what is tested: when the server crashes, and not the machine, all it has written is there.
+    run(made.admin, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", f"CREATE DATABASE {_TEMPLATE}")
     template = made.admin.set(database=_TEMPLATE)
     roles.create(template)
     migrate.postgres(template)
@@ -81,6 +92,17 @@ def run(url: URL, *statements: str) -> None:
     with connected(url) as db:
         for statement in statements:
             db.exec_driver_sql(statement)
+
+
+def wait_until_no_charge_is_held(url: URL) -> None:
+    """Until the server has noticed that the process of every reservation is gone."""
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+    with connected(url) as db:
+        for _ in range(200):
+            if not db.exec_driver_sql(held).scalar():
+                return
+            time.sleep(0.02)
+    raise TimeoutError
 
 
 @contextmanager

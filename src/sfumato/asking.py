@@ -75,6 +75,28 @@ def _decoded(answer: bytes) -> Reply:
     return Reply(fields=held["fields"], failure=held["failure"], usage=Usage(**held["usage"]))
 
 
+class OnceGone(Private):
+    """A model that is asked no more once it was gone: each further question would wait as long to find that out."""
+
+    __slots__ = ("_gone", "_model")
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._gone: str | None = None
+
+    def complete(
+        self, prompts: Sequence[Prompt], *, arrived: Callable[[int, Reply], None] | None = None
+    ) -> Sequence[Reply]:
+        """As `Model`; after the first ModelUnavailable every call raises the same at once."""
+        if self._gone is not None:
+            raise ModelUnavailable(self._gone)
+        try:
+            return self._model.complete(prompts, arrived=arrived)
+        except ModelUnavailable as error:
+            self._gone = str(error)
+            raise
+
+
 PROBE = Prompt(
     system="Answer with the JSON object that is asked for.",
     text="Is this readable? Answer true.",

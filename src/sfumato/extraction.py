@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, Self
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Protocol
 
 from sfumato.asking import Remembering
+from sfumato.errors import ModelUnavailable
 from sfumato.extract import extractive, modelled
 from sfumato.model.private import Private
 from sfumato.vault.derived import DerivedStore
@@ -53,6 +54,13 @@ class Models(Protocol):
         """US dollars that may have been spent so far, earlier runs of the epoch included."""
         ...
 
+    def note_to(self, note: Callable[[Decimal], None]) -> None:
+        """From now on `note` is told what all may have cost with a call, and returns before that call is let out.
+
+        A batch is under way for hours and is found again: of batches only what has come is told, when it comes.
+        """
+        ...
+
     def uses(self) -> tuple[ModelUse, ...]:
         """What a release says of them."""
         ...
@@ -66,14 +74,24 @@ class Watch:
     paid: Callable[[Decimal], None]
 
 
-class Extraction(Private):
-    """What extraction of one epoch works with. Use as a context manager; `run` once.
+@contextmanager
+def billed(folder: Path, key: EpochKey, models: Callable[[Decimal], Models]) -> Iterator[Models]:
+    """The models of an epoch, whose bill is kept in this folder under the key of the derived zone."""
+    with Journal(folder, SPENT_JOURNAL, key) as journal:
+        noted = journal.get(SPENT)
+        opened = models(Decimal(noted.decode()) if noted else Decimal(0))
+        opened.note_to(lambda dollars: journal.put(SPENT, str(dollars).encode()))
+        yield opened
 
-    The answers of a model are written down as they come, per segment, under the key of the derived zone; what the
-    epoch's models may have cost is written down with each of them.
+
+class Extraction(Private):
+    """What extraction of one epoch works with; `run` once.
+
+    The answers of a model are written down as they come, per segment, under the key of the derived zone. models: those
+    of `billed`.
     """
 
-    __slots__ = ("_embedder", "_folder", "_key", "_models", "_raw", "_reading", "_spent", "_turn", "_watch")
+    __slots__ = ("_embedder", "_folder", "_key", "_models", "_over", "_raw", "_reading", "_turn", "_watch")
 
     def __init__(
         self,
@@ -83,7 +101,7 @@ class Extraction(Private):
         key: EpochKey,
         reading: Reading,
         embedder: Embedder,
-        models: Callable[[Decimal], Models],
+        models: Models,
         watch: Watch,
     ) -> None:
         self._raw = raw
@@ -91,16 +109,10 @@ class Extraction(Private):
         self._key = key
         self._reading = reading
         self._embedder = embedder
-        self._spent = Journal(folder, SPENT_JOURNAL, key)
-        self._models = models(_noted(self._spent))
+        self._models = models
         self._watch = watch
         self._turn = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._spent.__exit__()
+        self._over = threading.Event()
 
     def run(self, raw_key: EpochKey) -> None:
         """Extract every segment that waits.
@@ -114,20 +126,43 @@ class Extraction(Private):
             for path in paths:
                 self._segment(path, raw_key)
             return
-        with ThreadPoolExecutor(SEGMENTS_IN_BATCH_MODE, thread_name_prefix="segment") as pool:
-            waiting = [pool.submit(self._segment, path, raw_key) for path in paths]
+        self._side_by_side(paths, raw_key)
+
+    def _side_by_side(self, paths: Sequence[Path], raw_key: EpochKey) -> None:
+        """All segments, some at a time; once one fails, or Ctrl-C, the others are left where they wait.
+
+        They may wait for hours, and the next run finds their batches again; so they do nothing more that lasts.
+        """
+        todo: SimpleQueue[Path] = SimpleQueue()
+        for path in paths:
+            todo.put(path)
+        ended: SimpleQueue[BaseException | None] = SimpleQueue()
+
+        def work() -> None:
             try:
-                for done in as_completed(waiting):
-                    done.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                while True:
+                    self._segment(todo.get_nowait(), raw_key)
+            except Empty:
+                ended.put(None)
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                ended.put(error)
+
+        workers = min(SEGMENTS_IN_BATCH_MODE, len(paths))
+        try:
+            for number in range(workers):
+                threading.Thread(target=work, name=f"segment-{number}", daemon=True).start()
+            for _ in range(workers):
+                if (failure := ended.get()) is not None:
+                    raise failure
+        finally:
+            self._over.set()
 
     def _segment(self, path: Path, raw_key: EpochKey) -> None:
         """Store the segment's extracts, delete its ciphertext, and only then what was paid for."""
         with self._reader(path.stem) as read:
             DerivedStore(self._folder, self._key).write(path.stem, map(read, _batches(path, raw_key)))
             with self._turn:
+                self._go_on()
                 self._raw.retire(path, raw_key)
 
     @contextmanager
@@ -164,21 +199,14 @@ class Extraction(Private):
         return found
 
     def _heard(self, _: Reply) -> None:
-        """A new answer: note what the epoch has cost before anything else is asked."""
+        """A new answer: say what the epoch has cost so far."""
         with self._turn:
-            spent = self._models.at_most
-            self._spent.put(SPENT, str(spent).encode())
-            self._watch.paid(spent)
+            self._go_on()
+            self._watch.paid(self._models.at_most)
 
-
-def spent_before(folder: Path, key: EpochKey) -> Decimal:
-    """US dollars that the models of this epoch may have cost so far."""
-    return _noted(Journal(folder, SPENT_JOURNAL, key))
-
-
-def _noted(journal: Journal) -> Decimal:
-    before = journal.get(SPENT)
-    return Decimal(before.decode()) if before else Decimal(0)
+    def _go_on(self) -> None:
+        if self._over.is_set():
+            raise ModelUnavailable("this run is over; what has arrived is kept")
 
 
 def _batches(path: Path, key: EpochKey) -> Iterator[list[Conversation]]:

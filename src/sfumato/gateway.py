@@ -5,22 +5,24 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
 import rfc8785
 
-from sfumato import discovery, planning
-from sfumato.asking import probe
+from sfumato import discovery, models_of, planning
+from sfumato.audit.event import Charge
+from sfumato.audit.log import AuditLog
 from sfumato.errors import InputError, KeyMissing, Refused
-from sfumato.extraction import Extraction, Watch, spent_before
-from sfumato.gate.auditor import Auditor
+from sfumato.extraction import Extraction, Watch, billed
 from sfumato.gate.card import card
 from sfumato.gate.door import Door, Header
 from sfumato.ingest.jsonl import Limits, read
 from sfumato.ingest.pseudonym import Pseudonyms
 from sfumato.ingest.report import IngestReport
-from sfumato.model import document, signature
+from sfumato.ingest.source import Held, named
+from sfumato.model import document, signature, strict_json
 from sfumato.model.epochs import overlap, span
 from sfumato.planning import NO_FILES
 from sfumato.policy import decide
@@ -28,6 +30,7 @@ from sfumato.privacy.bounds import bound
 from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.measure import Measurer
 from sfumato.publication import publish, published
+from sfumato.recording import About, Recorder, use_case
 from sfumato.retention import sweep
 from sfumato.topics.counting import SCREENED
 from sfumato.vault import durable
@@ -38,17 +41,17 @@ from sfumato.vault.segments import SegmentWriter, conversations_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from decimal import Decimal
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from sqlalchemy import URL
 
     from sfumato.embed.sentences import Embedder
     from sfumato.extraction import Models
+    from sfumato.gate.auditor import Auditor
     from sfumato.model.conversation import Conversation
     from sfumato.model.extract import Extracts
     from sfumato.model.layout import Layout
-    from sfumato.model.prompt import Model
-    from sfumato.model.release import ModelUse, Role
+    from sfumato.model.release import ModelUse
     from sfumato.planning import Resources
     from sfumato.policy.decide import Decision
     from sfumato.policy.schema import Policy
@@ -70,9 +73,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What the gateway needs from outside: sentence vectors, noise, the time, keys, a signer, language models.
+    """What the gateway needs from outside: sentence vectors, noise, the time, keys, signers, language models.
 
-    models: those the policy names, given what earlier runs of the epoch may have cost.
+    models: those the policy names, given what earlier runs of the epoch may have cost. database: where ledger and audit
+    log lie; None for files under the data directory. publish: told the id and bytes of each release, to put it where
+    readers look besides the data directory.
     """
 
     embedder: Callable[[], AbstractContextManager[Embedder]]
@@ -81,7 +86,10 @@ class Ports:
     epoch_keys: EpochKeys
     pseudonym_key: bytes
     signer: Ed25519PrivateKey
+    audit_signer: Ed25519PrivateKey
     models: Callable[[Decimal], Models]
+    database: URL | None = None
+    publish: Callable[[str, bytes], None] | None = None
 
 
 def _unheard(_dollars: Decimal) -> None:
@@ -121,14 +129,17 @@ class Gateway:
     def __enter__(self) -> Self:
         durable.directory(self._layout.data)
         self._stack.enter_context(durable.exclusive(self._layout.data / f".{self._scope.dataset}.{self.epoch}.lock"))
-        self._ledger = Ledger(self._layout.ledger)
+        self._ledger = Ledger(self._ports.database or self._layout.ledger)
         self._stack.callback(self._ledger.close)
         try:
+            self.audit = self._recorder()
+            self.audit.policy_in_force()
             self._check_history()
             self._raw.finish()
-            sweep(
+            swept = sweep(
                 self._layout, self._ports.epoch_keys, self.policy, now=self._ports.now(), sign=self._ports.signer.sign
             )
+            self.audit.swept(swept)
         except BaseException:
             self._stack.close()
             raise
@@ -137,7 +148,8 @@ class Gateway:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def ingest(self, source: str, *, strict: bool = False, advance: Callable[[int], None]) -> IngestReport:
+    @use_case("ingest")
+    def ingest(self, source: str | Held, *, strict: bool = False, advance: Callable[[int], None]) -> IngestReport:
         """Seal the conversations of a source into the vault; returns what became of each line.
 
         Raises:
@@ -150,13 +162,15 @@ class Gateway:
             )
         report = IngestReport()
         key = self._ports.epoch_keys.create(self._scope.dataset, self._part, "raw")
-        unfinished = durable.directory(self._raw.folder) / f"{UNFINISHED}{sha256(source.encode()).hexdigest()[:16]}"
+        marker = sha256(named(source).encode()).hexdigest()[:16]
+        unfinished = durable.directory(self._raw.folder) / f"{UNFINISHED}{marker}"
         durable.write(unfinished, [b""])
         with SegmentWriter(self._raw.folder, key) as writer:
             for conversation in self._read(source, report, strict=strict):
                 writer.add(conversation)
                 advance(1)
         durable.remove([unfinished], inside=self._raw.folder)
+        self.audit.done("ingest", rule="input")
         return report
 
     def waiting(self) -> int:
@@ -164,6 +178,7 @@ class Gateway:
         key = self._raw.key()
         return 0 if key is None else sum(conversations_in(path, key) for path in self._raw.segments())
 
+    @use_case("extract")
     def extract(
         self, *, partial: bool = False, advance: Callable[[int], None], paid: Callable[[Decimal], None] = _unheard
     ) -> str | None:
@@ -192,20 +207,21 @@ class Gateway:
         if self._plan.reading.questions is None:
             _obey(decide.extraction(self.policy.extraction, provider="extractive", model=None, endpoint=None))
         started = self._now()
-        with (
-            self._ports.embedder() as embedder,
+        derived = self._ports.epoch_keys.create(self._scope.dataset, self._part, "derived")
+        with self._ports.embedder() as embedder, billed(self._derived, derived, self._ports.models) as models:
             Extraction(
                 raw=self._raw,
                 folder=self._derived,
-                key=self._ports.epoch_keys.create(self._scope.dataset, self._part, "derived"),
+                key=derived,
                 reading=self._plan.reading,
                 embedder=embedder,
-                models=self._ports.models,
+                models=models,
                 watch=Watch(advance=advance, paid=paid),
-            ) as extraction,
-        ):
-            extraction.run(key)
-        return self._raw.discard(key, policy=self._plan.policy_digest, ingested=started, destroyed=self._now())
+            ).run(key)
+        self.audit.done("extract", rule="extraction.provider")
+        receipt = self._raw.discard(key, policy=self._plan.policy_digest, ingested=started, destroyed=self._now())
+        self.audit.done("discard", rule="retention.raw", receipt=receipt)
+        return receipt
 
     def check_budget(self) -> None:
         """Say now whether a release could be paid for.
@@ -215,15 +231,25 @@ class Gateway:
         """
         self._ledger.check(self._plan.charge(created=self._now()), self._plan.caps)
 
+    def check_models(self) -> None:
+        """Say now whether the models of the policy may be asked from here; none of them is.
+
+        Raises:
+            Refused: the environment points elsewhere, or would print what is sent. ModelUnavailable: there is no key.
+        """
+        models_of.check(self._ports.models(Decimal(0)), self.policy)
+
     def stored(self) -> bytes | None:
         """The release of this epoch under this policy if it was made: the same bytes for ever, at no cost."""
         answer = self._ledger.answer_to(self._plan.question)
         if answer is None:
             return None
         canonical = answer.encode()
+        self.audit.done("release", rule="ledger.stored", release=_id(canonical))
         self._publish(canonical)
         return canonical
 
+    @use_case("release")
     def release(self) -> bytes:
         """Measure the extracted epoch, pass the gate, sign, publish: canonical JSON of `sfumato.release/1`.
 
@@ -237,13 +263,20 @@ class Gateway:
         self.check_budget()
         limit = self._plan.topics.conversations_per_user
         epoch = bound(self._batches(), conversations_per_unit=limit, shape=self._plan.shape)
-        models = self._ports.models(self._spent_on_models())
-        with self._ports.embedder() as embedder, self._ports.noise() as noise:
+        derived = self._ports.epoch_keys.open(self._scope.dataset, self._part, "derived")
+        with (
+            self._ports.embedder() as embedder,
+            self._ports.noise() as noise,
+            billed(self._derived, derived, self._ports.models) as models,
+        ):
             embedder.embed([""])  # a model that can't be used must show before anything is charged
-            namer, auditor = self._writers(models)
+            namer, auditor = models_of.writers(models, self.policy, self._rubric, self._stack)
             nodes = discovery.nodes(epoch, self._plan, embedder.embed)
-            reservation = self._ledger.reserve(self._plan.charge(created=self._now()), self._plan.caps)
+            charge = self._plan.charge(created=self._now())
+            spent = Charge(rho=charge.rho, delta=charge.delta)
+            reservation = self._ledger.reserve(charge, self._plan.caps)
             try:
+                self.audit.done("release", rule="ledger.reserved")  # before noise: what can't be recorded is not drawn
                 measurer = Measurer(noise, rho=self._plan.rho, delta=self._plan.delta)
                 tree = discovery.topics(
                     epoch,
@@ -255,12 +288,25 @@ class Gateway:
                     namer=namer,
                 )
                 canonical = self._signed(tree, measurer, auditor, models.uses())
+                self.audit.done("release", rule="ledger.released", release=_id(canonical), charge=spent)
                 self._ledger.released(reservation, canonical.decode())
             except BaseException:
                 self._ledger.burned(reservation)
+                self.audit.done("release", rule="ledger.burned", charge=spent)
                 raise
         self._publish(canonical)
         return canonical
+
+    def _recorder(self) -> Recorder:
+        """The hand that writes this gateway's events."""
+        log = AuditLog.open(self._layout.audit, url=self._database_url())
+        self._stack.callback(log.close)
+        about = About(dataset=self._scope.dataset, epoch=self.epoch, policy=self._plan.policy_digest)
+        return Recorder(log, about, now=self._ports.now, signer=self._ports.audit_signer)
+
+    def _database_url(self) -> str | None:
+        database = self._ports.database
+        return None if database is None else database.render_as_string(hide_password=False)
 
     def _check_history(self) -> None:
         """Refuse to go on where the ledger lost a release, or charged an epoch that shares days with this one.
@@ -275,7 +321,7 @@ class Gateway:
                     f"epoch {self.epoch} shares days with {entry.epoch}, which is charged already: one of them only"
                 )
 
-    def _read(self, source: str, report: IngestReport, *, strict: bool) -> Iterator[Conversation]:
+    def _read(self, source: str | Held, report: IngestReport, *, strict: bool) -> Iterator[Conversation]:
         """A record without a date is taken to lie in the epoch; one dated outside a named epoch is rejected."""
         window = span(self.epoch, self.policy.epoch) if self._scope.bounded else None
         return read(
@@ -297,31 +343,6 @@ class Gateway:
                 f"nothing to release for {self._scope.dataset} {self.epoch}: run `sfumato ingest` and `extract` first"
             ) from None
         return DerivedStore(self._derived, key).batches()
-
-    def _writers(self, models: Models) -> tuple[Model | None, Auditor]:
-        """Who writes names and who judges them, each asked one question about nothing first.
-
-        Raises:
-            ModelUnavailable: one of them can't be used. Refused: the policy does not let it be asked.
-        """
-        opened: dict[Role, Model] = {}
-        asked: tuple[tuple[Role, str], ...] = (
-            ("naming", self.policy.naming.provider), ("auditor", self.policy.auditor.provider),
-        )  # fmt: skip
-        for role, provider in asked:
-            if provider == "anthropic":
-                opened[role] = self._stack.enter_context(models.open(role))
-                probe(opened[role])
-        section = self.policy.auditor
-        auditor = Auditor(
-            self._rubric, model=opened.get("auditor"), minimum=section.minimum, on_denial=section.on_denial
-        )
-        return opened.get("naming"), auditor
-
-    def _spent_on_models(self) -> Decimal:
-        """US dollars that extraction may have cost; kept under the key of the derived zone."""
-        key = self._ports.epoch_keys.open(self._scope.dataset, self._part, "derived")
-        return spent_before(self._derived, key)
 
     def _signed(self, tree: TopicTree, measurer: Measurer, auditor: Auditor, models: tuple[ModelUse, ...]) -> bytes:
         guarantee = card(
@@ -351,6 +372,8 @@ class Gateway:
     def _publish(self, canonical: bytes) -> None:
         """Put the release where readers look, then discard what it was made from if the policy says so. Repeatable."""
         publish(canonical, self._layout, self._ports.signer.public_key())
+        if self._ports.publish is not None:
+            self._ports.publish(_id(canonical), canonical)
         kept = decide.keep(self.policy.retention, data="derived", age=timedelta(0), used=True).allowed
         if not kept and self._derived.exists():
             self._ports.epoch_keys.destroy(self._scope.dataset, self._part, "derived")
@@ -358,6 +381,11 @@ class Gateway:
 
     def _now(self) -> str:
         return self._ports.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _id(canonical: bytes) -> str:
+    """The id that a release carries."""
+    return strict_json.Node(strict_json.loads(canonical)["id"], "id").text()
 
 
 def _obey(decision: Decision) -> None:

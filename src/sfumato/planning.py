@@ -341,7 +341,11 @@ def field_mapping(policy: Policy) -> FieldMapping:
 
 def _only(policy: Policy, sections: frozenset[str]) -> dict[str, Any]:
     """What decides an answer; who may read it, who owns the policy and how fast it comes do not."""
-    return policy.model_dump(mode="json", include=set(sections), exclude=HOW_FAST)
+    held = policy.model_dump(mode="json", include=set(sections), exclude=HOW_FAST)
+    for tree in (held["topics"]["taxonomy"], *(facet["taxonomy"] for facet in held["facets"])):
+        if tree is not None:
+            del tree["source"]  # what to say where the file is missing
+    return held
 
 
 def _digest(value: dict[str, Any]) -> str:

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 from sfumato.errors import InputError, KeyMissing
 from sfumato.model import document, strict_json
+from sfumato.topics import assignment
+from sfumato.topics.declared_nearest import leaf_vectors
 from sfumato.vault import durable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    import numpy as np
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from numpy.typing import NDArray
 
     from sfumato.model.layout import Layout
+    from sfumato.planning import ReleasePlan
+    from sfumato.topics.assignment import Assignment
+    from sfumato.topics.tree import TopicTree
 
 
 def publish(canonical: bytes, layout: Layout, key: Ed25519PublicKey) -> None:
@@ -29,6 +36,39 @@ def publish(canonical: bytes, layout: Layout, key: Ed25519PublicKey) -> None:
         durable.directory(layout.releases)
         _pin(layout, key)
         durable.write(path, [canonical])
+
+
+def places(
+    tree: TopicTree, canonical: bytes, plan: ReleasePlan, embed: Callable[[Sequence[str]], NDArray[np.float32]]
+) -> Assignment:
+    """What places a conversation under the topics of a release that was made of this tree.
+
+    embed: sees the words of a declared taxonomy, where its topics are told by vectors.
+    """
+    release = document.decode(strict_json.loads(canonical))
+    shown = {topic.id for topic in release.topics}
+    if plan.taxonomy is None:
+        return assignment.discovered(tree, release=release.id, extraction=plan.extraction_digest, shown=shown)
+    return assignment.declared(
+        plan.taxonomy,
+        leaf_vectors(plan.taxonomy, embed) if plan.reading.questions is None else None,
+        release=release.id,
+        extraction=plan.extraction_digest,
+        shown=shown,
+        at_most=plan.at_most,
+    )
+
+
+def publish_places(found: Assignment, layout: Layout, signer: Ed25519PrivateKey) -> None:
+    """Put beside a release what places a conversation under its topics, for live questions. Repeatable.
+
+    Call it before the ledger calls the release released: afterwards the places are gone.
+
+    Raises:
+        StorageError: it could not be written. InputError: there are too many places.
+    """
+    path = durable.directory(layout.releases) / f"{found.release}{assignment.SUFFIX}"
+    durable.write(path, [assignment.encode(found, signer)])
 
 
 def published(layout: Layout) -> Iterator[tuple[str, str]]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sfumato.errors import InputError, KeyMissing
+from sfumato import custody
+from sfumato.custody import Deployment
+from sfumato.errors import InputError
 from sfumato.model.epochs import epoch_of, span
 from sfumato.model.layout import Layout
 from sfumato.policy import sign
 from sfumato.policy.load import digest, load, located
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from decimal import Decimal
+    from pathlib import Path
 
     from sfumato.adapters.roles import PolicyModels
     from sfumato.embed.sentences import SentenceEmbedder
@@ -26,21 +27,11 @@ if TYPE_CHECKING:
     from sfumato.policy.schema import Policy
     from sfumato.privacy.noise import OpenDPNoise
     from sfumato.serve.api_keys import ApiKeys
-    from sfumato.vault.keys import RootKey
 
 
 def policy(name: str) -> Policy:
     """The policy in a file, or a built-in one by its name."""
     return load(located(name))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """Where a deployment keeps what it needs. trusted_keys: public keys that may sign its policies."""
-
-    data: Path
-    key_file: Path | None = None
-    trusted_keys: Path | None = None
 
 
 def gateway(
@@ -51,25 +42,35 @@ def gateway(
     Raises:
         Refused: the policy must be signed and is not.
     """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     from sfumato import gateway as use_cases
-    from sfumato.vault.keystore import EpochKeys
+    from sfumato.audit.checkpoint import PURPOSE
 
-    loaded, data = sign.admitted(policy, deployment.trusted_keys), deployment.data
-    layout = Layout(data=data)
+    loaded = sign.admitted(policy, deployment.trusted_keys)
     scope = use_cases.Scope(dataset=_dataset(dataset), epoch=_epoch(epoch, loaded), bounded=epoch is not None)
-    root = _root_key(deployment.key_file, data, note)
+    root = custody.root_key(deployment, made=note)
+    secrets = custody.derived(deployment, root)
     ports = use_cases.Ports(
         embedder=lambda: embedder(loaded),
         noise=noise,
         now=lambda: datetime.now(UTC),
-        epoch_keys=EpochKeys(layout.keystore, root),
-        pseudonym_key=root.derive("pseudonyms"),
-        signer=Ed25519PrivateKey.from_private_bytes(root.derive("release signing")),
+        epoch_keys=custody.epoch_keys(deployment, root),
+        pseudonym_key=secrets.derive("pseudonyms"),
+        signer=custody.signer(secrets),
+        audit_signer=custody.signer(secrets, PURPOSE),
         models=lambda spent: models(loaded, spent),
+        database=deployment.url,
+        publish=_table(deployment),
     )
-    return use_cases.Gateway(policy=loaded, layout=layout, scope=scope, ports=ports, files=_files(policy, loaded))
+    return use_cases.Gateway(
+        policy=loaded, layout=deployment.layout, scope=scope, ports=ports, files=_files(policy, loaded)
+    )
+
+
+def _table(deployment: Deployment) -> Callable[[str, bytes], None] | None:
+    """Where releases go besides the data directory."""
+    from sfumato.serve.release_table import ReleaseTable
+
+    return None if deployment.url is None else ReleaseTable(deployment.url).add
 
 
 load_policy = policy  # `gateway` has a parameter of that name
@@ -95,7 +96,7 @@ def _files(name: str, loaded: Policy) -> Resources:
 
 
 def cost(policy: str, *, sample: str | None, let_through: float) -> JsonObject:
-    """What extraction under this policy is expected to cost per 100,000 conversations. sample: a log to average over."""
+    """What extraction under this policy should cost per 100,000 conversations. sample: a log to average over."""
     from functools import partial
 
     from sfumato.adapters.prices import tariff_of
@@ -122,53 +123,21 @@ def embedder(loaded: Policy) -> SentenceEmbedder:
     return SentenceEmbedder(find(loaded.embedding.path, sha256=loaded.embedding.sha256))
 
 
-def key_path(key_file: Path | None) -> Path:
-    """Where the root key lies: where the caller says, else in the user's configuration folder."""
-    if key_file is not None:
-        return key_file
-    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(home) / "sfumato" / "root.key"
-
-
-def create_root_key(key_file: Path | None) -> Path:
-    """Make the root key; refuses to replace one.
-
-    Raises:
-        KeyMissing: one is there already, or it can't be written there.
-    """
-    from sfumato.vault.keys import RootKey
-
-    path = key_path(key_file)
-    if key_file is None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    RootKey.create(path)
-    return path
-
-
 def api_keys(data: Path) -> ApiKeys:
-    """The API keys of a deployment, for issuing and revoking."""
+    """The API keys of a deployment, for issuing and revoking; each change is in the audit log before it holds."""
+    from sfumato.recording import key_witness
     from sfumato.serve.api_keys import ApiKeys
 
     if not data.is_dir():
         raise InputError(f"{data}: no data directory here; run a release first")
-    return ApiKeys.open(data)
+    keys = ApiKeys.open(data)
+    keys.witness = key_witness(Layout(data=data).audit, lambda: datetime.now(UTC))
+    return keys
 
 
 def expiry(days: int | None) -> datetime | None:
     """The moment so many days from now."""
     return None if days is None else datetime.now(UTC) + timedelta(days=days)
-
-
-def _root_key(key_file: Path | None, data: Path, note: Callable[[str], None]) -> RootKey:
-    from sfumato.vault.keys import RootKey
-
-    path = key_path(key_file)
-    if not os.path.lexists(path):
-        if key_file is not None:
-            raise KeyMissing(f"{path}: no root key there; make one with `sfumato keys init --key-file {path}`")
-        create_root_key(None)
-        note(f"no root key yet: made {path}; keep a copy offline")
-    return RootKey.load(path, data=data)
 
 
 def _dataset(name: str) -> str:
@@ -212,30 +181,23 @@ def serve(deployment: Deployment, *, policy: str, host: str, port: int, ready: C
 
 def sweep(deployment: Deployment, *, policy: str) -> list[tuple[str, str, str]]:
     """Destroy sealed data that is older than the policy allows; (dataset, part, zone) of each."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     from sfumato.retention import sweep as past_limits
-    from sfumato.vault.keys import RootKey
-    from sfumato.vault.keystore import EpochKeys
 
-    loaded, layout = sign.admitted(policy, deployment.trusted_keys), Layout(data=deployment.data)
-    root = RootKey.load(key_path(deployment.key_file), data=deployment.data)
-    signer = Ed25519PrivateKey.from_private_bytes(root.derive("release signing"))
-    keys = EpochKeys(layout.keystore, root)
-    return past_limits(layout, keys, loaded, now=datetime.now(UTC), sign=signer.sign)
+    loaded = sign.admitted(policy, deployment.trusted_keys)
+    root = custody.root_key(deployment)
+    sealer = custody.signer(custody.derived(deployment, root))
+    keys = custody.epoch_keys(deployment, root)
+    return past_limits(deployment.layout, keys, loaded, now=datetime.now(UTC), sign=sealer.sign)
 
 
-def verify_discard(data: Path, key_file: Path | None) -> dict[str, Any]:
-    """What `vault.discard.verify` finds, with the signer and the key store of this deployment."""
+def verify_discard(deployment: Deployment, former: Sequence[str] = ()) -> dict[str, Any]:
+    """What `vault.discard.verify` finds. former: names of root keys that were in use here before."""
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from sfumato.vault import discard
-    from sfumato.vault.keys import RootKey
-    from sfumato.vault.keystore import EpochKeys
 
-    root = RootKey.load(key_path(key_file), data=data)
-    public = Ed25519PrivateKey.from_private_bytes(root.derive("release signing")).public_key()
+    root = custody.root_key(deployment)
+    public = custody.signer(custody.derived(deployment, root)).public_key()
 
     def holds(signed: bytes, mark: bytes) -> bool:
         try:
@@ -244,5 +206,6 @@ def verify_discard(data: Path, key_file: Path | None) -> dict[str, Any]:
             return False
         return True
 
-    layout = Layout(data=data)
-    return discard.verify(layout.receipts, layout.raw, EpochKeys(layout.keystore, root), holds=holds)
+    layout = deployment.layout
+    before = [custody.root_key(Deployment(data=deployment.data, key=name)) for name in former]
+    return discard.verify(layout.receipts, layout.raw, custody.epoch_keys(deployment, root), holds=holds, former=before)

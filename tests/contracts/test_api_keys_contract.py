@@ -21,7 +21,7 @@ def url(request):
 
 @pytest.fixture
 def keys(tmp_path: Path, url):
-    made = ApiKeys.open(tmp_path, lambda: NOW, url=url)
+    made = ApiKeys.open(tmp_path, lambda: NOW, url=url and url.set(username="keeper"))
     yield made
     made.close()
 

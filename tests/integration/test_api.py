@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from releases import guarantee, pin, sample, store_release
-from sfumato.errors import StorageError
+from api_sites import HERE, RELEASE, ROLES, Site
+from releases import guarantee, sample, store_release
+from sfumato.errors import SfumatoError, StorageError
 from sfumato.model.signature import verify
 from sfumato.model.strict_json import loads
 from sfumato.policy.schema import Access as Roles
@@ -29,31 +30,9 @@ from sfumato.serve.access import Access
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.server import serve
-from sfumato.serve.store import ReleaseStore
 
-ROLES = {"analyst": ("releases", "queries"), "auditor": ("audit",), "admin": ("policy", "keys")}
-RELEASE = sample()
-HERE = f"/v1/releases/{RELEASE.id}"
 PRIVATE = ("vault", "extract", "ingest", "embed", "topics", "privacy", "gate", "gateway", "wiring", "evaluate", "cli")
 CANARY = "canary7391"
-
-
-class Site:
-    """A data directory, its application, and a key for every role."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        pin(data)
-        store_release(data, RELEASE)
-        keys = ApiKeys.open(data)
-        self.tokens = {role: keys.issue(role) for role in ROLES}
-        self.app = build_app(ReleaseStore(data), Access(ApiKeys.read_only(data), Roles(**ROLES)), {"unit": "user"})
-        self.client = TestClient(self.app, raise_server_exceptions=False)
-
-    def get(self, address: str, role: str | None = "analyst", **headers: str):
-        if role:
-            headers["Authorization"] = f"Bearer {self.tokens[role]}"
-        return self.client.get(address, headers=headers)
 
 
 @pytest.fixture
@@ -196,7 +175,7 @@ def test_a_tampered_release_is_not_served(site):
     path = site.data / "releases" / f"{RELEASE.id}.json"
     path.write_bytes(path.read_bytes().replace(b"Plan a trip", b"Plan a trap"))
     is_problem(site.get(HERE), 404)
-    assert site.get("/v1/releases").json() == {"releases": []}
+    assert site.get("/v1/releases").json() == {"releases": [], "next": None}
 
 
 def test_readiness_ends_when_keys_or_releases_cannot_be_read(site):
@@ -360,10 +339,13 @@ def test_a_port_in_use_is_one_line_of_ours(site):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("host", "port"), [("203.0.113.7", 8470), ("127.0.0.1", 70000)])
-def test_an_address_that_is_not_ours_is_one_line_of_ours(site, host, port):
-    with pytest.raises(StorageError, match="not to be had"):
+@pytest.mark.parametrize(
+    ("host", "port", "why"), [("203.0.113.7", 8470, "travel in clear"), ("127.0.0.1", 70000, "not to be had")]
+)
+def test_an_address_that_is_not_ours_is_one_line_of_ours(site, host, port, why):
+    with pytest.raises(SfumatoError, match=why) as caught:
         serve(site.app, host=host, port=port)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_release_with_hundreds_of_topics_is_served_whole(site):

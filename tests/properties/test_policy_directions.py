@@ -29,7 +29,7 @@ BASE = {
     "contributions": {"conversations_per_user": 20, "phrases_per_user": 6, "topics_per_user": 5},
     "thresholds": {"min_users": 50, "min_conversations": 60},
     "facets": [{"name": "turns"}, {"name": "plan", "kind": "category", "domain": ["free", "team"]}],
-    "retention": {"raw_ttl": "48h", "derived_ttl": "30d"},
+    "retention": {"raw_ttl": "48h", "derived_ttl": "30d", "derived": "keep_until_ttl"},
     "access": {"analyst": ["releases"], "auditor": ["releases", "audit", "ledger"], "admin": ["policy", "keys"]},
 }
 OPERATIONS = ["releases", "queries", "audit", "ledger", "ingest", "policy", "keys"]
@@ -56,6 +56,9 @@ ORDERED = {
     "extraction.window": (st.integers(0, 2_000_000), -1),
     "topics.at_most": (st.integers(0, 11), -1),
     "auditor.minimum": (st.integers(0, 6), 1),
+    "queries.epsilon_per_query": (numbers, -1),
+    "queries.per_analyst.epsilon": (numbers, -1),
+    "queries.most_per_minute": (st.integers(0, 7000), -1),
 }
 LIVES = ("retention.raw_ttl", "retention.derived_ttl")
 ROLES = ("access.analyst", "access.auditor", "access.ingester", "access.admin")
@@ -93,6 +96,12 @@ RANKED = {
     "retention.derived": ["discard_after_release", "keep_until_ttl"],
     "signature_required": [True, False],
     "extraction.batch": [False, True],
+    "queries.live": [False, True],
+}
+SETS = {
+    **dict.fromkeys(ROLES, roles),
+    "queries.measures": st.lists(st.sampled_from(["users", "conversations", "mean", "median"]), max_size=3),
+    "queries.group_by": st.lists(st.sampled_from(["topic", "turns", "plan", "mood"]), max_size=3),
 }
 HERE = ("http://127.0.0.1:8000", "http://localhost", "https://[::1]:9")
 ENDPOINTS = ("extraction.base_url", "naming.base_url", "auditor.base_url")
@@ -124,7 +133,7 @@ facet_lists = st.lists(
 VALUES = (
     {name: values for name, (values, _) in ORDERED.items()}
     | dict.fromkeys(LIVES, durations)
-    | dict.fromkeys(ROLES, roles)
+    | SETS
     | dict.fromkeys(FREE, words)
     | NEITHER
     | {name: st.sampled_from([*values, "keep"]) for name, values in RANKED.items()}
@@ -201,7 +210,7 @@ def ordered(field: str, before, after) -> str:
         return sign(hours(before) - hours(after))
     if field in RANKED:
         return sign(RANKED[field].index(before) - RANKED[field].index(after))
-    if field in ROLES:
+    if field in SETS:
         gained, lost = set(after) - set(before), set(before) - set(after)
         return "incomparable" if gained and lost else "weaker" if gained else "stronger" if lost else "same"
     return "same"
@@ -236,13 +245,21 @@ def of_nobody(before, after, field: str) -> bool:
 
 
 def facet_verdict(old, new) -> str:
-    """By what a facet asks: fewer values of one conversation are tighter, whatever else differs is another facet."""
-    return sign(several(old) - several(new)) if asks(old) == asks(new) else "incomparable"
+    """By what a facet asks: fewer values of one conversation, a pinned tree are tighter; else it is another facet."""
+    if asks(old) != asks(new) or None not in {pin(old), pin(new), *({None} if pin(old) == pin(new) else ())}:
+        return "incomparable"
+    verdicts = {sign(several(old) - several(new)), sign((pin(new) is not None) - (pin(old) is not None))} - {"same"}
+    return verdicts.pop() if len(verdicts) == 1 else "incomparable" if verdicts else "same"
+
+
+def pin(facet) -> str | None:
+    return facet.taxonomy and facet.taxonomy.sha256
 
 
 def asks(facet) -> tuple:
     attribute = facet.attribute or facet.name
-    return (facet.kind, attribute, facet.domain, facet.ask, facet.range, facet.bins, facet.taxonomy)
+    tree = facet.taxonomy and facet.taxonomy.model_copy(update={"sha256": None, "source": None})
+    return (facet.kind, attribute, facet.domain, facet.ask, facet.range, facet.bins, tree)
 
 
 def several(facet) -> int:

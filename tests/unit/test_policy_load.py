@@ -71,7 +71,7 @@ def test_a_declared_decimal_is_read_exactly() -> None:
         ),
         (
             ("unit: user", "unit: user\nqueries: {live: true}"),
-            "policy:5:1: queries: asking live queries is not in this",
+            "queries.live: needs a share of the budget",
         ),
         (("unit: user", "unit: user\nextraction: {provider: anthropic}"), "provider anthropic needs a model"),
         (("unit: user", "unit: user\nextraction: {model: m}"), "model and base_url belong to provider anthropic"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -10,15 +11,18 @@ from urllib.parse import urlsplit
 from sfumato.adapters.anthropic import AnthropicModel
 from sfumato.adapters.endpoint import Endpoint
 from sfumato.adapters.meter import Meter
+from sfumato.adapters.prices import FREE
 from sfumato.errors import ModelUnavailable, Refused
 from sfumato.model.release import ModelUse
 from sfumato.policy import decide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from sfumato.adapters.meter import Verdict
+    from sfumato.adapters.prices import Tariff
     from sfumato.adapters.tickets import Tickets
-    from sfumato.model.prompt import Model
+    from sfumato.model.prompt import Model, Usage
     from sfumato.model.release import Role
     from sfumato.policy.decide import Decision
     from sfumato.policy.schema import Policy
@@ -28,6 +32,45 @@ ANTHROPIC = "https://api.anthropic.com"
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 ROLES: tuple[Role, ...] = ("extraction", "naming", "auditor")
 IN_FLIGHT = 8  # calls about released strings: a few hundred of them at most
+
+
+class _Noting(Meter):
+    """A meter that has what it promises written down first.
+
+    batches: calls are answered in batches. These are found again and counted then, so that only what has come is noted.
+    """
+
+    def __init__(self, *, cap: Decimal | None, spent_before: Decimal) -> None:
+        super().__init__(cap=cap, spent_before=spent_before)
+        self.note: Callable[[Decimal], None] = _nowhere
+        self.batches = False
+        self._in_order = threading.Lock()
+
+    def admit(self, worst: Decimal) -> Verdict:
+        """As `Meter.admit`; `yes` is said once it is noted. Raises StorageError where it can't be."""
+        with self._in_order:
+            verdict = super().admit(worst)
+            if verdict == "yes" and worst and not self.batches:
+                self.note(self.at_most)
+            return verdict
+
+    def settle(self, worst: Decimal) -> None:
+        """As `Meter.settle`; once nothing is in flight, the note says what it really came to."""
+        with self._in_order:
+            super().settle(worst)
+            if worst and not self.batches and not self._calls:
+                self.note(self.at_most)
+
+    def count(self, model: str, usage: Usage, tariff: Tariff | None, *, regional: bool = False) -> None:
+        """As `Meter.count`."""
+        with self._in_order:
+            super().count(model, usage, tariff, regional=regional)
+            if self.batches and tariff not in {None, FREE}:
+                self.note(self.spent)
+
+
+def _nowhere(_dollars: Decimal) -> None:
+    """Nobody keeps the bill."""
 
 
 class PolicyModels:
@@ -41,7 +84,7 @@ class PolicyModels:
         cap = policy.spend.usd_per_epoch
         self._policy = policy
         self._environment = environment
-        self._meter = Meter(cap=None if cap is None else Decimal(repr(cap)), spent_before=spent_before)
+        self._meter = _Noting(cap=None if cap is None else Decimal(repr(cap)), spent_before=spent_before)
 
     def open(self, role: Role, *, journal: Tickets | None = None) -> AbstractContextManager[Model]:
         """The model of a role, if the policy lets it be asked there.
@@ -52,6 +95,7 @@ class PolicyModels:
         """
         url = self._url(role)
         _obey(self._decision(role, url))
+        _obey(decide.spend(self._policy.spend, usd=self._meter.at_most))
         section = _section(self._policy, role)
         extraction = self._policy.extraction
         reads = role == "extraction"
@@ -62,6 +106,7 @@ class PolicyModels:
             concurrency=extraction.concurrency if reads else IN_FLIGHT,
             batch=reads and extraction.batch,
         )
+        self._meter.batches = endpoint.batch
         key = self._environment.get(KEY_VARIABLE) or None
         if key is None and not endpoint.loopback:
             raise ModelUnavailable(f"no key for {endpoint.place}: set {KEY_VARIABLE}")
@@ -71,6 +116,10 @@ class PolicyModels:
     def at_most(self) -> Decimal:
         """US dollars that may have been spent, earlier runs included."""
         return self._meter.at_most
+
+    def note_to(self, note: Callable[[Decimal], None]) -> None:
+        """See `extraction.Models`."""
+        self._meter.note = note
 
     def uses(self) -> tuple[ModelUse, ...]:
         """The models that the policy names, with the host each is asked at."""

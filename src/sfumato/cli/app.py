@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sfumato.cli import (
+    attack,
     audit,
     bench,
+    db,
     dev,
     discard,
     evaluate,
@@ -24,6 +26,7 @@ from sfumato.cli import (
     serve,
     synth,
     taxonomy,
+    worker,
 )
 from sfumato.errors import SfumatoError
 
@@ -60,19 +63,14 @@ def _sfumato(
 for command in (pipeline.run, pipeline.ingest, pipeline.extract, pipeline.release, releases.show, releases.export):
     app.command()(command)
 app.command()(serve.serve)
+app.command()(worker.worker)
 app.command()(synth.synth)
 app.command()(bench.bench)
 app.command()(discard.sweep)
 for group in (
-    policy.group,
-    ledger.group,
-    keys.group,
-    discard.group,
-    evaluate.group,
-    dev.group,
-    audit.group,
-    taxonomy.group,
-):
+    policy.group, ledger.group, keys.group, discard.group, audit.group, evaluate.group, attack.group, taxonomy.group,
+    db.group, dev.group,
+):  # fmt: skip
     app.add_typer(group)
 
 INTERRUPTED = 130

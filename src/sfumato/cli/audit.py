@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Json, KeyFile
+from sfumato.cli.options import Data, Json, Key, KeyFile
 from sfumato.errors import InputError, StorageError
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def export(
 def checkpoint(
     data: Data,
     key_file: KeyFile = None,
+    key: Key = None,
     pin: Annotated[
         Path | None, typer.Option("--pin", metavar="FILE", help="Keep the checkpoint there too, outside DIR.")
     ] = None,
@@ -107,18 +108,16 @@ def checkpoint(
     known = pin if pin is not None and pin.exists() else None
     anchors = [anchor.pin(pin)] if pin is not None else []
     with closing(AuditLog.open(Layout(data=data).audit, pinned=known)) as log:
-        signer = log.signer(_private_key(data, key_file))
+        signer = log.signer(_private_key(data, key_file, key))
         log.checkpoint(signer, time=utc(datetime.now(UTC)), anchors=[*anchors, _print])
 
 
-def _private_key(data: Path, key_file: Path | None) -> Ed25519PrivateKey:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from sfumato import wiring
+def _private_key(data: Path, key_file: Path | None, key: str | None) -> Ed25519PrivateKey:
+    from sfumato import custody
     from sfumato.audit.checkpoint import PURPOSE
-    from sfumato.vault.keys import RootKey
 
-    return Ed25519PrivateKey.from_private_bytes(RootKey.load(wiring.key_path(key_file), data=data).derive(PURPOSE))
+    deployment = custody.Deployment(data=data, key_file=key_file, key=key)
+    return custody.signer(custody.derived(deployment, custody.root_key(deployment)), PURPOSE)
 
 
 def _print(note: bytes) -> None:

@@ -8,20 +8,11 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Json
+from sfumato.cli.options import Database, Json
 from sfumato.errors import InputError
 
 group = typer.Typer(name="db", help="SQLite files of a data directory, or a PostgreSQL database.", no_args_is_help=True)
 
-Database = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        metavar="URL",
-        envvar="SFUMATO_DATABASE",
-        help="PostgreSQL, such as postgresql+psycopg://user@host/name; left out, SQLite files under --data.",
-    ),
-]
 DataHere = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Data directory, where its SQLite files are used.")
 ]

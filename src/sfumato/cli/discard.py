@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Json, KeyFile, PolicyArgument, TrustedKeys
+from sfumato.cli.options import Data, Json, Key, KeyFile, PolicyArgument, TrustedKeys
 from sfumato.errors import VaultError
 
 group = typer.Typer(name="discard", help="Receipts of destroyed raw text.", no_args_is_help=True)
 
 
 @group.command()
-def verify(data: Data, key_file: KeyFile = None, json: Json = False) -> None:
+def verify(
+    data: Data,
+    key_file: KeyFile = None,
+    key: Key = None,
+    former: Annotated[
+        list[str] | None, typer.Option("--former", metavar="NAME", help="A root key in use before; repeatable.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Check every receipt: its signature holds, its key is gone, none of its segments is left."""
-    from sfumato import wiring
+    from sfumato import custody, wiring
 
-    found = wiring.verify_discard(data, key_file)
+    found = wiring.verify_discard(custody.Deployment(data=data, key_file=key_file, key=key), former or ())
     if json:
         printing.result(found)
     else:
@@ -31,12 +41,17 @@ def verify(data: Data, key_file: KeyFile = None, json: Json = False) -> None:
 
 @group.command()
 def sweep(
-    policy: PolicyArgument, data: Data, key_file: KeyFile = None, trusted_keys: TrustedKeys = None, json: Json = False
+    policy: PolicyArgument,
+    data: Data,
+    key_file: KeyFile = None,
+    key: Key = None,
+    trusted_keys: TrustedKeys = None,
+    json: Json = False,
 ) -> None:
     """Destroy sealed data that is older than the policy allows; every run does so too."""
-    from sfumato import wiring
+    from sfumato import custody, wiring
 
-    deployment = wiring.Deployment(data=data, key_file=key_file, trusted_keys=trusted_keys)
+    deployment = custody.Deployment(data=data, key_file=key_file, key=key, trusted_keys=trusted_keys)
     swept = wiring.sweep(deployment, policy=policy)
     if json:
         printing.result([{"dataset": dataset, "part": part, "zone": zone} for dataset, part, zone in swept])

@@ -7,23 +7,24 @@ import dataclasses
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Json
+from sfumato.cli.options import Data, Database, Json
 from sfumato.errors import InputError
 
 group = typer.Typer(name="ledger", help="Read the privacy ledger.", no_args_is_help=True)
 
 
 @group.command()
-def show(data: Data, json: Json = False) -> None:
+def show(data: Data, database: Database = None, json: Json = False) -> None:
     """List every charge, oldest first."""
+    from sfumato.custody import Deployment
     from sfumato.model.guarantee import NANO
-    from sfumato.model.layout import Layout
     from sfumato.privacy.ledger import Ledger
 
-    path = Layout(data=data).ledger
-    if not path.exists():
+    deployment = Deployment(data=data, database=database)
+    path = deployment.layout.ledger
+    if database is None and not path.exists():
         raise InputError(f"{data}: no ledger here yet; run a release first")
-    book = Ledger(path)
+    book = Ledger(deployment.url or path)
     book.recover()
     entries = book.entries()
     book.close()

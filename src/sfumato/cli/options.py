@@ -18,6 +18,25 @@ KeyFile = Annotated[
         "--key-file", metavar="FILE", envvar="SFUMATO_KEY_FILE", help="Root key; default ~/.config/sfumato/root.key."
     ),
 ]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="NAME",
+        envvar="SFUMATO_KEY",
+        help="Root key that is no file of ours: credential:NAME, keyring:SERVICE/NAME, aws-kms://ARN, "
+        "gcp-kms://projects/..., vault-transit://HOST/MOUNT/NAME.",
+    ),
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        envvar="SFUMATO_DATABASE",
+        help="PostgreSQL, such as postgresql+psycopg://user@host/name; left out, SQLite files under --data.",
+    ),
+]
 TrustedKeys = Annotated[
     Path | None,
     typer.Option(

@@ -8,14 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Dataset, Epoch, InputArgument, Json, KeyFile, PolicyArgument, Strict, TrustedKeys
+from sfumato.cli.options import (
+    Data,
+    Database,
+    Dataset,
+    Epoch,
+    InputArgument,
+    Json,
+    Key,
+    KeyFile,
+    PolicyArgument,
+    Strict,
+    TrustedKeys,
+)
 from sfumato.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sfumato.custody import Deployment
     from sfumato.gateway import Gateway
-    from sfumato.wiring import Deployment
 
 
 def run(
@@ -25,12 +37,14 @@ def run(
     dataset: Dataset = "conversations",
     epoch: Epoch = None,
     key_file: KeyFile = None,
+    key: Key = None,
     trusted_keys: TrustedKeys = None,
+    database: Database = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Ingest, extract, discard and release in one go; prints the release."""
-    with _opened(policy, _at(data, key_file, trusted_keys), dataset, epoch) as gateway:
+    with _opened(policy, _at(data, key_file, key, trusted_keys, database), dataset, epoch) as gateway:
         stored = gateway.stored()
         if stored is not None:
             printing.note(
@@ -40,6 +54,7 @@ def run(
             _print(stored, as_json=json)
             return
         gateway.check_budget()
+        gateway.check_models()
         _ingest(gateway, input, strict=strict)
         _extract(gateway)
         _print(_release(gateway), as_json=json)
@@ -52,12 +67,14 @@ def ingest(
     dataset: Dataset = "conversations",
     epoch: Epoch = None,
     key_file: KeyFile = None,
+    key: Key = None,
     trusted_keys: TrustedKeys = None,
+    database: Database = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Seal conversations into the vault; ids become keyed hashes."""
-    with _opened(policy, _at(data, key_file, trusted_keys), dataset, epoch) as gateway:
+    with _opened(policy, _at(data, key_file, key, trusted_keys, database), dataset, epoch) as gateway:
         report = _ingest(gateway, input, strict=strict)
     if json:
         printing.result(report)
@@ -69,12 +86,14 @@ def extract(
     dataset: Dataset = "conversations",
     epoch: Epoch = None,
     key_file: KeyFile = None,
+    key: Key = None,
     trusted_keys: TrustedKeys = None,
+    database: Database = None,
     partial: Annotated[bool, typer.Option("--partial", help="Go on though an input broke off.")] = False,
     json: Json = False,
 ) -> None:
     """Turn sealed conversations into sealed phrases, facets and vectors, and destroy the raw text's key."""
-    with _opened(policy, _at(data, key_file, trusted_keys), dataset, epoch) as gateway:
+    with _opened(policy, _at(data, key_file, key, trusted_keys, database), dataset, epoch) as gateway:
         receipt = _extract(gateway, partial=partial)
     if json:
         printing.result({"receipt": receipt})
@@ -86,18 +105,22 @@ def release(
     dataset: Dataset = "conversations",
     epoch: Epoch = None,
     key_file: KeyFile = None,
+    key: Key = None,
     trusted_keys: TrustedKeys = None,
+    database: Database = None,
     json: Json = False,
 ) -> None:
     """Measure, name and sign: prints the release of what was extracted."""
-    with _opened(policy, _at(data, key_file, trusted_keys), dataset, epoch) as gateway:
+    with _opened(policy, _at(data, key_file, key, trusted_keys, database), dataset, epoch) as gateway:
         _print(gateway.stored() or _release(gateway), as_json=json)
 
 
-def _at(data: Path, key_file: Path | None, trusted_keys: Path | None) -> Deployment:
-    from sfumato.wiring import Deployment
+def _at(
+    data: Path, key_file: Path | None, key: str | None, trusted_keys: Path | None, database: str | None
+) -> Deployment:
+    from sfumato.custody import Deployment
 
-    return Deployment(data=data, key_file=key_file, trusted_keys=trusted_keys)
+    return Deployment(data=data, key_file=key_file, key=key, trusted_keys=trusted_keys, database=database)
 
 
 def _opened(policy: str, deployment: Deployment, dataset: str, epoch: str | None) -> Gateway:

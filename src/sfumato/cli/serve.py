@@ -20,10 +20,10 @@ def serve(
     trusted_keys: TrustedKeys = None,
 ) -> None:
     """Serve releases and the explorer. Opens the release store read-only and holds no key to any data."""
-    from sfumato import wiring
+    from sfumato import custody, wiring
 
     wiring.serve(
-        wiring.Deployment(data=data, trusted_keys=trusted_keys),
+        custody.Deployment(data=data, trusted_keys=trusted_keys),
         policy=policy,
         host=host,
         port=port,

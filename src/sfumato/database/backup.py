@@ -157,12 +157,12 @@ def _run(program: str, words: list[str], url: URL, *, stdout: int) -> None:
         raise StorageError(f"{program} is not installed here; it comes with PostgreSQL's client programs")
     named = {"host": url.host, "port": url.port, "user": url.username, "dbname": url.database, **url.query}
     conninfo = make_conninfo("", **{name: str(value) for name, value in named.items() if isinstance(value, str | int)})
-    secret = {} if url.password is None else {"PGPASSWORD": str(url.password)}
+    secret = {"PGPASSWORD": str(url.password)} if url.password else {}
     done = subprocess.run(  # noqa: S603 - a fixed program, no shell
         [place, *words, "--no-password", "--dbname", conninfo],
         env={**os.environ, **secret}, stdout=stdout, stderr=subprocess.PIPE, check=False,
     )  # fmt: skip
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        why = said[-1][:300] if said else f"exit code {done.returncode}"
+        why = said[0][:300] if said else f"exit code {done.returncode}"
         raise StorageError(why.replace(str(url.password), "***") if secret else why)

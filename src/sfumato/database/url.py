@@ -23,8 +23,8 @@ def parse(text: str) -> URL:
         raise InputError(f"--database is not a URL such as {_FORM}") from None
     if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise InputError(f"--database must be a PostgreSQL URL such as {_FORM}; left out, SQLite files are used")
-    if "@" in f"{url.username or ''}{url.host or ''}" or "/" in (url.database or ""):
-        raise InputError("--database: percent-encode @, : and / in the user's name and password")  # else it is shown
+    if "@" in f"{url.username or ''}{url.host or ''}{url.database or ''}":  # the rest of a password, or it seems so
+        raise InputError("--database: write an @ in the user's name or password as %40")
     if "password" in url.query:
         raise InputError(f"--database: the password stands before the host, as in {_FORM.replace('@', ':password@')}")
     if not url.database:

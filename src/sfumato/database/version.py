@@ -11,7 +11,7 @@ from sfumato.errors import StorageError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-KNOWN = ("0001", "0002")
+KNOWN = ("0001", "0002", "0003")
 FIRST, HEAD = KNOWN[0], KNOWN[-1]
 _table = sql.table("alembic_version", sql.column("version_num"))
 
@@ -34,6 +34,8 @@ def require(db: Connection) -> None:
     version = found(db)
     refuse_newer(version)
     if version is None:
-        raise StorageError("this database has no tables of sfumato yet; run `sfumato db init` or `sfumato db migrate`")
+        raise StorageError(
+            "no tables of sfumato that this user can see: run `sfumato db init`, or make the user a member of its role"
+        )
     if version != HEAD:
         raise StorageError("the tables of this database are older than the program; run `sfumato db migrate`")

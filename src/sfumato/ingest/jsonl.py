@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Never
 
 from sfumato.errors import InputError
 from sfumato.ingest.record import BadRecord, FieldMapping, Records
-from sfumato.ingest.source import Damaged, lines, named, opened
+from sfumato.ingest.source import Damaged, Held, lines, named, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sfumato.ingest.pseudonym import Pseudonyms
     from sfumato.ingest.report import IngestReport
+    from sfumato.ingest.source import Source
     from sfumato.model.conversation import Conversation
     from sfumato.model.guarantee import Unit
 
@@ -52,7 +53,7 @@ class Limits:
 
 
 def read(
-    source: str | Path,
+    source: Source,
     *,
     mapping: FieldMapping,
     unit: Unit,
@@ -74,7 +75,7 @@ def read(
             before the damage), no line acceptable, or, when strict, the first bad line.
     """
     name = named(source)
-    records = Records(mapping=mapping, unit=unit, pseudonyms=pseudonyms, report=report, source=Path(source).name)
+    records = Records(mapping=mapping, unit=unit, pseudonyms=pseudonyms, report=report, source=_origin(source))
     before = (report.lines, report.accepted)
     number = 0
     with opened(source) as stream:
@@ -101,6 +102,11 @@ def read(
         raise InputError(f"{name} is empty: {EXPECTED}")
     if report.accepted == before[1]:
         raise InputError(f"{name}: no line could be accepted: {report.reasons()}; {EXPECTED}")
+
+
+def _origin(source: Source) -> str:
+    """The source's name without its folder, by which records without an id of their own are told apart."""
+    return source.name if isinstance(source, Held) else Path(source).name
 
 
 def _conversation(records: Records, line: bytes | None, number: int) -> Conversation:

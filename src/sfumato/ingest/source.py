@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
 import sys
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from sfumato.errors import InputError
+from sfumato.model.private import Private
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterator
-    from pathlib import Path
 
 CHUNK = 1 << 18
 BLOCK = 4096
@@ -30,23 +32,39 @@ FOREIGN = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Held(Private):
+    """A source that is in memory already, under a name that messages may call it by."""
+
+    name: str
+    content: bytes
+
+
+Source = str | Path | Held
+
+
 class Damaged(InputError):  # noqa: N818 - says what happened, as in errors.py
     """The gzip data ends or breaks in the middle; the whole lines before that were yielded."""
 
 
-def named(source: str | Path) -> str:
+def named(source: Source) -> str:
     """How messages call the source."""
+    if isinstance(source, Held):
+        return source.name
     return "standard input" if str(source) == "-" else str(source)
 
 
 @contextmanager
-def opened(source: str | Path) -> Iterator[io.BufferedReader | gzip.GzipFile]:
+def opened(source: Source) -> Iterator[io.BufferedReader | gzip.GzipFile]:
     """The unpacked bytes of a path, or of standard input for `-`; gzip is known by its first bytes, not by its name.
 
     Raises:
         InputError: it does not exist, is a directory or can't be read.
     """
     name = named(source)
+    if isinstance(source, Held):
+        yield io.BufferedReader(io.BytesIO(source.content))
+        return
     try:
         # Standard input is not ours to close.
         raw: BinaryIO = sys.stdin.buffer if str(source) == "-" else open(source, "rb")  # noqa: PTH123, SIM115

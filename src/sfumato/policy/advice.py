@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # What the design knows and this version does not do. It is refused by name: to ignore it would be to promise it.
 LATER_FIELDS = {
-    "queries": "asking live queries",
     "models": "a model for extraction or naming",
     "signature": "a signature inside the policy",
 }

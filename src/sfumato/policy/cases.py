@@ -73,6 +73,21 @@ class AccessFacts(Section):
         return decide.access(policy.access, role=self.role, operation=self.operation)
 
 
+class QueryFacts(Section):
+    """Somebody asks a live question."""
+
+    at: Literal["query"]
+    measure: str
+    of: str | None = None
+    by: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
+    role: str
+
+    def decided(self, policy: Policy) -> Decision:
+        """By what may be asked."""
+        return decide.query(policy, measure=self.measure, of=self.of, by=self.by, where=self.where, role=self.role)
+
+
 class ExtractionFacts(Section):
     """A model, or the rules, are about to read conversations."""
 
@@ -184,6 +199,7 @@ Facts = Annotated[
     | CellFacts
     | ModeFacts
     | AccessFacts
+    | QueryFacts
     | ExtractionFacts
     | NamingFacts
     | AuditingFacts

@@ -14,11 +14,14 @@ from sfumato.policy.directions import ANTHROPIC, hours
 from sfumato.policy.schema_models import address, is_loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sfumato.model.guarantee import Unit
     from sfumato.policy.schema import Access, GuaranteeSection, Policy, Retention, Thresholds
     from sfumato.policy.schema_models import Asked, Auditor, Extraction, Naming, Spend
 
 NOISE_FLOOR = 3.0  # standard deviations
+AVERAGED = ("scale", "number")  # kinds of facets whose values are numbers within a range
 ENDPOINT_VARIABLE = "ANTHROPIC_BASE_URL"
 
 
@@ -127,6 +130,29 @@ def spend(section: Spend, *, usd: Decimal) -> Decision:
     if usd > Decimal(repr(section.usd_per_epoch)):
         return _deny(rule, f"the models of one epoch may cost {section.usd_per_epoch:g} US dollars")
     return _allow(rule, "within what the models of one epoch may cost")
+
+
+def query(
+    policy: Policy, *, measure: str, of: str | None, by: Collection[str], where: Collection[str], role: str
+) -> Decision:
+    """Whether a holder of this role may ask this live question. of: the facet whose mean is asked for.
+
+    by, where: names of what it breaks down and filters by: `topic` or facets.
+    """
+    section = policy.queries
+    if not section.live:
+        return _deny("queries.live", "the policy allows no live questions")
+    allowed = access(policy.access, role=role, operation="queries")
+    if not allowed.allowed:
+        return allowed
+    if measure not in section.measures:
+        return _deny("queries.measures", "the policy does not allow this measure")
+    if not {*by, *where, *(() if of is None else (of,))} <= set(section.group_by):
+        return _deny("queries.group_by", "the policy does not allow this breakdown, filter or mean")
+    kinds = {facet.name: facet.kind for facet in policy.facets}
+    if of is not None and kinds.get(of) not in AVERAGED:
+        return _deny("facets", "only a scale or a number has a mean")
+    return _allow("queries.group_by", "the policy allows this question")
 
 
 def ingest_record(unit: Unit, *, has_user: bool) -> Decision:

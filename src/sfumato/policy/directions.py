@@ -121,6 +121,12 @@ DIRECTIONS: Mapping[str, Direction] = {
     "retention.raw_ttl": _D.SHORTER,
     "retention.derived": _D.RANKED,
     "retention.derived_ttl": _D.SHORTER,
+    "queries.live": _D.SMALLER,
+    "queries.measures": _D.FEWER,
+    "queries.group_by": _D.FEWER,
+    "queries.epsilon_per_query": _D.SMALLER,  # fewer, surer answers come of the same budget: each says more of a cell
+    "queries.per_analyst.epsilon": _D.SMALLER,
+    "queries.most_per_minute": _D.SMALLER,
     "access.analyst": _D.FEWER,
     "access.auditor": _D.FEWER,
     "access.ingester": _D.FEWER,

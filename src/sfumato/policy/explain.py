@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SIZES = (50, 500, 5_000)
 DOES = {
     "releases": "read releases",
-    "queries": "ask live queries (not in this version)",
+    "queries": "ask live questions",
     "audit": "read the audit log",
     "ledger": "read the privacy ledger",
     "ingest": "hand in conversations",
@@ -48,6 +48,7 @@ def explain(policy: Policy, figures: Forecast) -> tuple[Section, ...]:
     parts = (
         ("What is NOT guaranteed here", models.unproved),
         ("What may be learned", _learned),
+        ("What may be asked live", _asked),
         ("By whom", _whom),
         ("Who reads conversations", models.readers),
         ("What is asked of each conversation", models.questions),
@@ -100,6 +101,31 @@ def _learned(policy: Policy, figures: Forecast) -> Iterator[str]:
         yield "No conversation, summary or quotation is ever shown to anybody."
 
 
+def _asked(policy: Policy, _: Forecast) -> Iterator[str]:
+    section, budget = policy.queries, policy.guarantee.budget
+    if not section.live:
+        return
+    if any("queries" in granted for _role, granted in policy.access):
+        means = {"users": "how many users", "conversations": "how many conversations", "mean": "the mean of a facet"}
+        told = ", ".join(means[measure] for measure in section.measures)
+        yield f"Of a released {policy.epoch}: {told}; broken down and filtered by {_names(section.group_by)}."
+    else:
+        yield "Nothing: no role may ask."
+    yield (
+        f"Each question about a {policy.epoch} costs epsilon {section.epsilon_per_query:g} by itself, before it is "
+        f"answered; all of them together {100 * budget.queries:g} % of the {policy.epoch}'s budget, those of one API "
+        f"key epsilon {section.per_analyst.epsilon:g}. When it is spent, questions are refused."
+    )
+    yield (
+        "The same question gets the same answer for ever, at no cost. What is too small is withheld like what is not "
+        "known and what is not allowed: neither the status, the size nor the time of an answer tells which."
+    )
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "nothing"
+
+
 def _whom(policy: Policy, _: Forecast) -> Iterator[str]:
     for role, operations in policy.access:
         if operations:
@@ -136,13 +162,15 @@ def _cost(policy: Policy, figures: Forecast) -> Iterator[str]:
 
 
 def _bounded(policy: Policy, _: Forecast) -> Iterator[str]:
-    bounds = policy.contributions
+    bounds, discovered = policy.contributions, policy.topics.taxonomy is None
     if policy.unit == "conversation":
-        yield f"Each conversation counts once, in one topic, and proposes {bounds.phrases_per_user} phrases at most."
+        proposes = f", and proposes {bounds.phrases_per_user} phrases at most" if discovered else ""
+        yield f"Each conversation counts once, in one topic{proposes}."
         return
+    proposing = f", proposing at most {bounds.phrases_per_user} phrases" if discovered else ""
     yield (
         f"Of one user at most {bounds.conversations_per_user} conversations count, picked at random, in at most "
-        f"{bounds.topics_per_user} topics, proposing at most {bounds.phrases_per_user} phrases."
+        f"{bounds.topics_per_user} topics{proposing}."
     )
 
 
@@ -153,6 +181,8 @@ def _thrown(policy: Policy, _: Forecast) -> Iterator[str]:
     parts = "phrases, facets, vectors" + (", summaries" if policy.guarantee.mode == "guarded" else "")
     if kept.derived == "discard_after_release":
         yield f"Extracts ({parts}, all sealed): destroyed with the release."
+    elif policy.queries.live:
+        yield f"Extracts ({parts}, all sealed): kept after the release, for live questions."
     yield f"The policy lets extracts live, sealed, for {kept.derived_ttl}."
     yield "Attributes that no facet declares are dropped as a record comes in. User ids are replaced by keyed hashes."
 

@@ -23,7 +23,11 @@ def readers(policy: Policy, _: Forecast) -> Iterator[str]:
     """Who reads conversations, where, and what stays there."""
     section = policy.extraction
     if section.provider == "extractive":
-        yield "No model: words are counted by rules, and a detector tells the language."
+        if policy.topics.taxonomy is not None:
+            yield "No language model: the first request becomes a vector, which is compared with the taxonomy's words."
+            yield "A detector tells the language."
+        else:
+            yield "No model: words are counted by rules, and a detector tells the language."
         return
     yield (
         f"The language model {_told(section)} reads each conversation, up to {section.window:,} characters of it. "
@@ -53,9 +57,16 @@ def questions(policy: Policy, _: Forecast) -> Iterator[str]:
             f"First: {_quoted(policy.screen.ask)} Only conversations with the answer yes are analysed. How many "
             f"{policy.unit}s had one, and how many had another, is published as noisy counts."
         )
-    if policy.extraction.provider != "extractive":
+    declared, about = policy.topics.taxonomy, policy.extraction.about
+    if declared is not None and policy.extraction.provider != "extractive":
+        several = f"up to {policy.topics.at_most}" if policy.topics.at_most > 1 else "one"
+        yield (
+            f"Topic: {about or OVERALL} ({several} of the nodes of {_file(declared)}, level by level, or none). "
+            "A few phrases for it are asked for as well, and never published."
+        )
+    elif policy.extraction.provider != "extractive":
         kept = "a summary and a few phrases" if policy.guarantee.mode == "guarded" else "a few phrases"
-        yield f"In {kept}: {_sentence(policy.extraction.about or OVERALL)}"
+        yield f"In {kept}: {_sentence(about or OVERALL)}"
     for facet in policy.facets:
         if facet.ask is not None:
             yield f"{facet.name}: {_quoted(facet.ask)} {_answers(facet)}"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sfumato.policy import deployed, lint_models
-from sfumato.policy.decide import NOISE_FLOOR
+from sfumato.policy.decide import AVERAGED, NOISE_FLOOR
 from sfumato.policy.directions import hours
 from sfumato.policy.figures import Z95
 from sfumato.policy.finding import error, warning
@@ -90,15 +90,26 @@ def _year(policy: Policy, figures: Forecast, _: Circumstances) -> Iterator[Findi
         yield warning("year-ends-early", "guarantee.yearly", f"{why}; {advice}")
 
 
-def _budget(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Finding]:
-    if policy.guarantee.budget.queries > 0:
-        yield warning(
-            "queries-idle",
-            "guarantee.budget.queries",
-            "a share is kept for live queries, which are not in this version; releases get less for nothing",
-        )
-    if "queries" in {operation for _role, granted in policy.access for operation in granted}:
-        yield warning("queries-idle", "access", "a role may ask live queries, which are not in this version")
+def _queries(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Finding]:
+    asks = {role for role, granted in policy.access if "queries" in granted}
+    rule, section = "queries-idle", policy.queries
+    if not section.live:
+        if policy.guarantee.budget.queries > 0:
+            why = "a share is kept for live questions, which queries.live does not allow; releases get less for nothing"
+            yield warning(rule, "guarantee.budget.queries", why)
+        if asks:
+            yield warning(rule, "access", "a role may ask live questions, which queries.live does not allow")
+        return
+    if not asks:
+        yield warning(rule, "access", "live questions are answered, and no role may ask any; grant `queries` to one")
+    if section.per_analyst.epsilon < section.epsilon_per_query:
+        why = f"{section.per_analyst.epsilon:g} pays for no question: each costs {section.epsilon_per_query:g}"
+        yield error("question-beyond-analyst", "queries.per_analyst.epsilon", why)
+    if "mean" in section.measures and not any(
+        facet.kind in AVERAGED and facet.name in section.group_by for facet in policy.facets
+    ):
+        why = "means may be asked for, and no facet of group_by is a scale or a number"
+        yield warning("nothing-to-average", "queries.measures", why)
 
 
 def _bounds(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Finding]:
@@ -147,11 +158,11 @@ def _retention(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Findi
             "retention.derived_ttl",
             f"{kept.derived_ttl} is shorter than a {policy.epoch}: what came first is gone before the release",
         )
-    if kept.derived == "keep_until_ttl":
+    if kept.derived == "keep_until_ttl" and not policy.queries.live:
         yield warning(
             "derived-outlives-release",
             "retention.derived",
-            "extracts are kept though nothing in this version reads them after the release; discard_after_release",
+            "extracts are kept though only live questions would read them after the release; discard_after_release",
         )
 
 
@@ -166,6 +177,6 @@ def _overrides(policy: Policy, _: Forecast, told: Circumstances) -> Iterator[Fin
 
 
 RULES: tuple[Callable[[Policy, Forecast, Circumstances], Iterator[Finding]], ...] = (
-    _noise, _epsilon, _delta, _fineness, _year, _budget, _bounds, _access, _retention, _overrides,
+    _noise, _epsilon, _delta, _fineness, _year, _queries, _bounds, _access, _retention, _overrides,
     *lint_models.RULES,
 )  # fmt: skip

@@ -14,8 +14,12 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from sfumato.policy.schema_base import Delta, Duration, Hash, Name, Positive, Section, Share, Stated, exact
 from sfumato.policy.schema_facets import FacetSection, TaxonomySection
 from sfumato.policy.schema_models import Auditor, Extraction, Naming, Screen, Spend
+from sfumato.policy.schema_queries import TOPIC, Queries
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+TAKEN = frozenset({"screened", "topic", "summary", "labels"})
 
 
 class Metadata(Section):
@@ -176,6 +180,7 @@ class Policy(Section):
     auditor: Auditor = Auditor()
     spend: Spend = Spend()
     retention: Retention = Retention()
+    queries: Queries = Queries()
     access: Access = Access()
     override: Annotated[tuple[Override, ...], Field(max_length=50)] = ()
 
@@ -187,8 +192,24 @@ class Policy(Section):
         names = [facet.name for facet in self.facets]
         if len(set(names)) != len(names):
             raise ValueError("facets: two facets have the same name")
-        if "screened" in names:
-            raise ValueError("facets: `screened` is the name under which a screener is counted; take another")
+        for taken in TAKEN & set(names):
+            raise ValueError(f"facets: `{taken}` is a name that releases and forms use themselves; take another")
+        return self
+
+    @model_validator(mode="after")
+    def _answerable(self) -> Self:
+        """Live questions need a budget, data to answer from, and topics that owe nothing to one user."""
+        names = {facet.name for facet in self.facets}
+        if strange := set(self.queries.group_by) - names - {TOPIC}:
+            raise ValueError(f"queries.group_by: {min(strange)} is neither `topic` nor a facet of this policy")
+        if not self.queries.live:
+            return self
+        if self.guarantee.budget.queries == 0:
+            raise ValueError("queries.live: needs a share of the budget; set guarantee.budget.queries above 0")
+        if self.retention.derived != "keep_until_ttl":
+            raise ValueError("queries.live: answers come from the extracts; set retention.derived to keep_until_ttl")
+        if self.guarantee.mode == "guarded":
+            raise ValueError("queries.live: topics of guarded mode are no private measurements; use formal mode")
         return self
 
     @model_validator(mode="after")

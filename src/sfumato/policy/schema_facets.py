@@ -19,7 +19,8 @@ FacetKind = Literal["computed", "category", "multi_label", "scale", "number", "y
 class TaxonomySection(Section):
     """A public tree that the operator supplies: JSON Lines, one node a line; `sha256` pins it.
 
-    source: where it comes from or how it is made, said where it is missing. id, parent, name, description: the keys of a line that hold them; a node without a parent stands at the top.
+    source: where it comes from or how it is made, said where it is missing. id, parent, name, description: the keys of
+    a line that hold them; a node without a parent stands at the top.
     """
 
     file: Annotated[str, StringConstraints(min_length=1, max_length=300)]

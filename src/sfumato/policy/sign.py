@@ -36,8 +36,13 @@ KEYS_VARIABLE = "SFUMATO_POLICY_KEYS"
 # SHA-256 of the policies that ship with sfumato: as trusted as its code, as long as nobody has edited them in place.
 SHIPPED: Mapping[str, str] = {
     "clio": "5856ba3451fe9717edd4a308873257bbbdab1f825302dcce57f9c44218ed3547",
+    "economic_index": "46bfdc2b96ebd7c9d78225538e074b21cb5892228a55d5cedb76c98eccd8fc98",
+    "economic_index_patterns": "19c60f9bd7b4dddbae40124936d1f866dd9d9b004509fb7f0ae0d8b41da25021",
+    "election": "f3fcbb68124116f96ba504733a599dec2a48642fab31ec1b6044b061f6d64e73",
+    "safety_monitor": "445ecdf8af49540fe3f159455eafa2f7c58118cffa5ef85ad0d77a2989ae1fb2",
     "standard": "da79b3cc6b64ffd40c375d6e6517b83f6242a3f06c3e5427c0429a6cbdfe5272",
     "strict": "1364fc38d1571564fa92d0dec00f727c43cf7d9f4ae1c67bc3ef03ae343d10d3",
+    "values": "24f7055d1e4d95341e5a415af7da00c5404a6e64311f65a90861881f7e51023a",
 }
 
 

@@ -61,8 +61,9 @@ def read(section: TaxonomySection, *, folder: Path) -> Taxonomy:
 def _bytes(place: Path, source: str, origin: str | None) -> bytes:
     try:
         if not place.is_file():
-            how = f"put it at {shown(place)}: {shown(origin, 500)}" if origin else "give its path"
-            raise PolicyError(f"{source}: no such taxonomy file; {how}")
+            how = shown(origin, 500) if origin else "give its path"
+            at = "" if shown(place) == source else f" at {shown(place)}"
+            raise PolicyError(f"{source}: no such taxonomy file{at}; {how}")
         with place.open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rfc8785
 import sqlalchemy as sql
@@ -31,7 +31,14 @@ charges = sql.Table(
     sql.Column("chain", sql.String, nullable=False),
     sql.Column("state", sql.String, nullable=False),
     sql.Column("answer", sql.String),
+    sql.Column("analyst", sql.String),
 )
+
+
+def content(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What never changes of a row. Who asked is part of it where somebody asked: older rows keep their hash."""
+    fields = {name: row[name] for name in CHAINED}
+    return fields if row["analyst"] is None else {**fields, "analyst": row["analyst"]}
 
 
 def link(previous: str, fields: Mapping[str, object]) -> str:

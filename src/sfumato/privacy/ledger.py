@@ -9,15 +9,15 @@ The statements and rules are here; what SQLite and PostgreSQL do differently is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import sqlalchemy as sql
 
 from sfumato.database.failures import translated
 from sfumato.errors import BudgetExhausted, Refused, StorageError
-from sfumato.privacy.charges import CHAINED, GENESIS, charges, link
+from sfumato.privacy.charges import CHAINED, GENESIS, charges, content, link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +30,10 @@ _WHAT = "the ledger"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What is asked for. rho, delta in nano units; `question` is the digest of the canonical question."""
+    """What is asked for. rho, delta in nano units; `question` is the digest of the canonical question.
+
+    analyst: id of the API key that asks a live question; None of a release.
+    """
 
     dataset: str
     epoch: str
@@ -42,17 +45,22 @@ class Charge:
     rho: int
     delta: int
     created: str
+    analyst: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """Upper limits in nano units: of this purpose within the epoch, of the epoch, and of the year."""
+    """Upper limits in nano units: of this purpose within the epoch, of the epoch, and of the year.
+
+    analyst_rho: of this purpose and this analyst within the epoch; None where nobody has a share of their own.
+    """
 
     purpose_rho: int
     epoch_rho: int
     epoch_delta: int
     yearly_rho: int
     yearly_delta: int
+    analyst_rho: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +79,7 @@ class Entry:
     delta: int
     created: str
     state: str
+    analyst: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +87,10 @@ class Reservation:
     """Permission to draw noise once, for one charge."""
 
     seq: int
+
+
+class _InFlight(Refused):
+    """The same question is reserved already, by a process that lives or not."""
 
 
 class Book(Protocol):
@@ -110,6 +123,43 @@ class Book(Protocol):
         """Let every charge go."""
 
 
+def _sum(column: sql.Column[int], *where: sql.ColumnElement[bool]) -> sql.ColumnElement[int]:
+    total = sql.func.sum(column)
+    return sql.func.coalesce(total.filter(*where) if where else total, 0)
+
+
+def _last(column: sql.Column[Any]) -> sql.ScalarSelect[Any]:
+    return sql.select(column).order_by(charges.c.seq.desc()).limit(1).scalar_subquery()
+
+
+def _standing() -> sql.Select[Any]:
+    """What bears on a charge: state of the same question, seq and chain of the last row, and the sums for the caps."""
+    given = {name: getattr(charges.c, name) == sql.bindparam(name) for name in CHAINED}
+    same = sql.select(charges.c.state).where(given["question"], charges.c.state != "burned")
+    rho, delta, in_epoch, in_year = charges.c.rho, charges.c.delta, given["epoch"], given["year"]
+    return sql.select(
+        same.scalar_subquery().label("state"),
+        _last(charges.c.seq).label("seq"),
+        _last(charges.c.chain).label("chain"),
+        _sum(rho, in_epoch, given["purpose"]).label("purpose_rho"),
+        _sum(rho, in_epoch, given["purpose"], charges.c.analyst == sql.bindparam("analyst")).label("analyst_rho"),
+        _sum(rho, in_epoch).label("epoch_rho"),
+        _sum(delta, in_epoch).label("epoch_delta"),
+        _sum(rho, in_year).label("year_rho"),
+        _sum(delta, in_year).label("year_delta"),
+    ).where(given["dataset"], in_epoch | in_year)
+
+
+# Built once: a turn at writing is short, and the next in line waits for it.
+_STANDING = _standing()
+_INSERT = charges.insert().returning(charges.c.seq)
+_SETTLE = (
+    charges.update()
+    .where(charges.c.seq == sql.bindparam("number"), charges.c.state == "reserved")
+    .values(state=sql.bindparam("state"), answer=sql.bindparam("answer"))
+)
+
+
 class Ledger:
     """The ledger in a SQLite file, by its path, or in a PostgreSQL database, by its URL."""
 
@@ -140,7 +190,7 @@ class Ledger:
         """
         self.recover()
         with translated(_WHAT), self._book.statement() as db:
-            _check_caps(db, charge, caps)
+            _check_caps(db.execute(_STANDING, asdict(charge)).one(), charge, caps)
 
     def reserve(self, charge: Charge, caps: Caps) -> Reservation:
         """Enter the charge before any noise is drawn.
@@ -149,7 +199,13 @@ class Ledger:
             BudgetExhausted: the purpose's, the epoch's or the year's cap would be passed.
             Refused: the same question is answered already, or is being answered by a living process.
         """
-        self.recover()
+        try:
+            return self._reserve(charge, caps)
+        except _InFlight:
+            self.recover()  # the process that had begun may be dead; whoever else is, is counted all the same
+            return self._reserve(charge, caps)
+
+    def _reserve(self, charge: Charge, caps: Caps) -> Reservation:
         held: list[int] = []
         try:
             with translated(_WHAT), self._book.writing() as db:
@@ -163,19 +219,15 @@ class Ledger:
         return Reservation(seq=seq)
 
     def _insert(self, db: Connection, charge: Charge, caps: Caps) -> int:
-        same = sql.select(charges.c.state).where(charges.c.question == charge.question, charges.c.state != "burned")
-        state = db.execute(same).scalar_one_or_none()
-        if state is not None:
-            why = "stored already" if state == "released" else "being made by another process"
-            raise Refused(f"the same release is {why}")
-        _check_caps(db, charge, caps)
-        last = db.execute(sql.select(charges.c.seq, charges.c.chain).order_by(charges.c.seq.desc()).limit(1)).first()
-        number, previous = (last.seq, last.chain) if last else (0, GENESIS)
-        fields = {name: getattr(charge, name) for name in CHAINED}
-        row = charges.insert().values(
-            **fields, **self._book.number(number), chain=link(previous, fields), state="reserved"
-        )
-        return int(db.execute(row.returning(charges.c.seq)).scalar_one())
+        fields = asdict(charge)
+        found = db.execute(_STANDING, fields).one()
+        if found.state == "reserved":
+            raise _InFlight("the same release is being made by another process")
+        if found.state is not None:
+            raise Refused("the same release is stored already")
+        _check_caps(found, charge, caps)
+        row = {**fields, **self._book.number(found.seq or 0), "chain": link(found.chain or GENESIS, content(fields))}
+        return int(db.execute(_INSERT, {**row, "state": "reserved"}).scalar_one())
 
     def released(self, reservation: Reservation, answer: str) -> None:
         """The answer is stored; from now on the same question costs nothing."""
@@ -224,9 +276,9 @@ class Ledger:
             return [Entry(**row) for row in db.execute(sql.select(*columns).order_by(charges.c.seq)).mappings()]
 
     def _settle(self, reservation: Reservation, state: str, answer: str | None) -> None:
-        row = sql.and_(charges.c.seq == reservation.seq, charges.c.state == "reserved")
+        outcome = {"number": reservation.seq, "state": state, "answer": answer}
         with translated(_WHAT), self._book.statement() as db:
-            changed = db.execute(charges.update().where(row).values(state=state, answer=answer)).rowcount
+            changed = db.execute(_SETTLE, outcome).rowcount
         if changed != 1:
             raise StorageError("the ledger no longer holds this reservation open; nothing was published")
         self._book.let_go(reservation.seq)
@@ -234,14 +286,14 @@ class Ledger:
     def _check_chain(self) -> None:
         """Fail closed on a ledger whose rows were removed, reordered or edited."""
         previous, expected = GENESIS, 1
-        columns = [charges.c[name] for name in ("seq", "chain", *CHAINED)]
+        columns = [charges.c[name] for name in ("seq", "chain", "analyst", *CHAINED)]
         with translated(_WHAT), self._book.statement() as db:
             for row in db.execute(sql.select(*columns).order_by(charges.c.seq)):
                 previous, expected = self._checked(row, previous, expected), expected + 1
 
     def _checked(self, row: Row[tuple[object, ...]], previous: str, expected: int) -> str:
         held = row._mapping  # noqa: SLF001 - a public accessor
-        chain = link(previous, {name: held[name] for name in CHAINED})
+        chain = link(previous, content(dict(held)))
         if held["seq"] != expected or held["chain"] != chain:
             raise StorageError(
                 f"{self._book.name}: row {expected} of the ledger was changed or removed; restore it from a backup"
@@ -259,24 +311,18 @@ def _book(place: Path | URL) -> Book:
     return PostgresBook(place)
 
 
-def _check_caps(db: Connection, charge: Charge, caps: Caps) -> None:
-    rho, delta = charges.c.rho, charges.c.delta
-    in_epoch, in_year = charges.c.epoch == charge.epoch, charges.c.year == charge.year
-    totals = sql.select(
-        _sum(rho, in_epoch, charges.c.purpose == charge.purpose),
-        _sum(rho, in_epoch), _sum(delta, in_epoch), _sum(rho, in_year), _sum(delta, in_year),
-    ).where(charges.c.dataset == charge.dataset, in_epoch | in_year)  # fmt: skip
-    purpose_rho, epoch_rho, epoch_delta, year_rho, year_delta = map(int, db.execute(totals).one())
+def _check_caps(found: Row[Any], charge: Charge, caps: Caps) -> None:
+    names = ("purpose_rho", "epoch_rho", "epoch_delta", "year_rho", "year_delta")
+    purpose_rho, epoch_rho, epoch_delta, year_rho, year_delta = (int(getattr(found, name)) for name in names)
     if purpose_rho + charge.rho > caps.purpose_rho:
         raise BudgetExhausted(
             f"epoch {charge.epoch}: the budget for {charge.purpose} is spent; the next epoch has its own"
+        )
+    if caps.analyst_rho is not None and int(found.analyst_rho) + charge.rho > caps.analyst_rho:
+        raise BudgetExhausted(
+            f"epoch {charge.epoch}: this analyst's share for {charge.purpose} is spent; the next epoch has its own"
         )
     if epoch_rho + charge.rho > caps.epoch_rho or epoch_delta + charge.delta > caps.epoch_delta:
         raise BudgetExhausted(f"epoch {charge.epoch}: the budget is spent; the next epoch of data has its own")
     if year_rho + charge.rho > caps.yearly_rho or year_delta + charge.delta > caps.yearly_delta:
         raise BudgetExhausted(f"year {charge.year}: the yearly budget is spent; it begins anew with next year's data")
-
-
-def _sum(column: sql.Column[int], *where: sql.ColumnElement[bool]) -> sql.ColumnElement[int]:
-    total = sql.func.sum(column)
-    return sql.func.coalesce(total.filter(*where) if where else total, 0)

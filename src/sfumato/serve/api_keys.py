@@ -8,7 +8,7 @@ import re
 import secrets
 import sqlite3
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, cast, get_args
 from urllib.parse import quote
 
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 Role = Literal["analyst", "auditor", "ingester", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
-Reason = Literal["known", "no_key", "unknown_key", "revoked", "expired"]
+Reason = Literal["known", "no_key", "unknown_key", "revoked", "expired", "bad_token", "no_role", "several_roles"]
+Change = Literal["key_create", "key_revoke", "key_rotate"]
 PEPPER_BYTES = SECRET_BYTES = 32
 BUSY_SECONDS = 5
 _WHAT = "the store of API keys"
-_TOKEN = re.compile(r"sfk_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+PREFIX = "sfk_"
+_TOKEN = re.compile(rf"{PREFIX}([0-9a-f]{{16}})_([A-Za-z0-9_-]{{43}})")
 _NOBODY = "0" * 16
 
 
@@ -52,7 +54,7 @@ _IN_FILE, _ON_SERVER = _table("keys"), _table("api_keys")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who is asking: the id of the key and its role."""
+    """Who is asking: the id of the key, or that of a token's subject, and the role."""
 
     key_id: str
     role: Role
@@ -77,10 +79,18 @@ class KeyRecord:
     revoked: bool
 
 
+def unheard(_change: Change, _identity: str) -> None:
+    """Nobody is told."""
+
+
 class ApiKeys:
-    """The keys in `DATA/access.db` or a server's database, hashed under the pepper in `DATA/access.pepper`."""
+    """The keys in `DATA/access.db` or a server's database, hashed under the pepper in `DATA/access.pepper`.
+
+    `witness` is told of every change, with the id of the key, before it holds; where it raises, nothing is changed.
+    """
 
     def __init__(self, engine: sql.Engine, pepper: bytes, now: Callable[[], datetime]) -> None:
+        self.witness: Callable[[Change, str], None] = unheard
         self._engine = engine
         self._keys = _ON_SERVER if engine.dialect.name == "postgresql" else _IN_FILE
         self._pepper = pepper
@@ -157,24 +167,49 @@ class ApiKeys:
             raise InputError(f"an API key's role is one of {', '.join(ROLES)}")
         if expires is not None and (expires.tzinfo is None or expires <= self._now()):
             raise InputError("an API key must expire in the future, at a time with its time zone")
+        with translated(_WHAT), self._engine.begin() as db:
+            return self._insert(db, role, None if expires is None else _written(expires))
+
+    def revoke(self, identity: str) -> bool:
+        """Refuse this key from now on. False when there is no such key."""
+        with translated(_WHAT), self._engine.begin() as db:
+            found = bool(db.execute(self._change(identity).values(revoked=True)).rowcount)
+            if found:
+                self.witness("key_revoke", identity)
+            return found
+
+    def rotate(self, identity: str, *, overlap: timedelta) -> str | None:
+        """A new key of the same role and expiry, returned as `issue` does; None when there is no such living key.
+
+        overlap: how long the old one still works, so that its holder can change over; zero ends it at once.
+        """
+        ends = _written(self._now() + overlap)
+        with translated(_WHAT), self._engine.begin() as db:
+            row = db.execute(sql.select(self._keys).where(self._keys.c.id == identity)).mappings().one_or_none()
+            if row is None or row["revoked"] or _past(row["expires"], self._now()):
+                return None
+            last = ends if row["expires"] is None else min(ends, row["expires"], key=datetime.fromisoformat)
+            db.execute(self._change(identity).values(expires=last))
+            self.witness("key_rotate", identity)
+            return self._insert(db, row["role"], row["expires"])
+
+    def _change(self, identity: str) -> sql.Update:
+        return self._keys.update().where(self._keys.c.id == identity)
+
+    def _insert(self, db: sql.Connection, role: str, expires: str | None) -> str:
+        """A new key's row; its token."""
         identity, secret = secrets.token_hex(8), secrets.token_urlsafe(SECRET_BYTES)
         row = {
             "id": identity,
             "mac": self._mac(identity, secret),
             "role": role,
-            "created": self._now().astimezone(UTC).isoformat(timespec="seconds"),
-            "expires": expires and expires.astimezone(UTC).isoformat(timespec="seconds"),
+            "created": _written(self._now()),
+            "expires": expires,
             "revoked": False,
         }
-        with translated(_WHAT), self._engine.begin() as db:
-            db.execute(self._keys.insert().values(**row))
-        return f"sfk_{identity}_{secret}"
-
-    def revoke(self, identity: str) -> bool:
-        """Refuse this key from now on. False when there is no such key."""
-        revoked = self._keys.update().where(self._keys.c.id == identity).values(revoked=True)
-        with translated(_WHAT), self._engine.begin() as db:
-            return bool(db.execute(revoked).rowcount)
+        db.execute(self._keys.insert().values(**row))
+        self.witness("key_create", identity)
+        return f"{PREFIX}{identity}_{secret}"
 
     def records(self) -> list[KeyRecord]:
         """Every key ever issued, oldest first."""
@@ -200,12 +235,20 @@ class ApiKeys:
             return Examination(reason="unknown_key")
         if row["revoked"]:
             return Examination(reason="revoked")
-        if row["expires"] is not None and datetime.fromisoformat(row["expires"]) <= self._now():
+        if _past(row["expires"], self._now()):
             return Examination(reason="expired")
         return Examination(reason="known", principal=Principal(key_id=identity, role=cast("Role", row["role"])))
 
     def _mac(self, identity: str, secret: str) -> str:
         return hmac.digest(self._pepper, f"{identity}:{secret}".encode(), "sha256").hex()
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _past(expires: str | None, now: datetime) -> bool:
+    return expires is not None and datetime.fromisoformat(expires) <= now
 
 
 def _engine(path: Path, mode: Literal["rw", "ro"]) -> sql.Engine:

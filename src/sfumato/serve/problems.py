@@ -11,18 +11,24 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fastapi import FastAPI
     from starlette.requests import Request
 
+DEPTH = 4  # of a pointer
 MEDIA_TYPE = "application/problem+json"
 SENTENCES = {
+    400: "The request can't be read.",
     401: "Send a valid API key as `Authorization: Bearer sfk_...`.",
     403: "The policy does not give this key's role access.",
     404: "There is nothing here.",
     405: "This address does not take that method.",
+    409: "Something else was sent under this Idempotency-Key.",
+    413: "The request is too long.",
+    415: "Send the request as `application/json`, or conversations as `application/x-ndjson`.",
     422: "A part of the request does not have the expected form.",
+    429: "Too many requests; wait and ask again.",
     500: "The server failed; its log says where.",
     503: "The server can't read its data at the moment.",
 }
@@ -78,14 +84,22 @@ def install(app: FastAPI) -> None:
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    return problem(error.status_code, headers=error.headers)
+    return problem(error.status_code, headers=_with_head(error.headers or {}))
+
+
+def _with_head(headers: Mapping[str, str]) -> dict[str, str]:
+    """Routes declare GET; HEAD is answered wherever GET is."""
+    return {name: "GET, HEAD" if (name, value) == ("Allow", "GET") else value for name, value in headers.items()}
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    errors = [
-        Complaint(pointer="/" + "/".join(str(step) for step in one["loc"][:2]), code=one["type"])
-        for one in error.errors()
-    ]
+    errors = [Complaint(pointer=_place(one["loc"], one["type"]), code=one["type"]) for one in error.errors()]
     return problem(422, errors=errors)
+
+
+def _place(steps: Sequence[str | int], code: str) -> str:
+    """Where, in names of ours: the last step to a field that nobody declared is the caller's own word."""
+    ours = steps[:-1] if code == "extra_forbidden" else steps
+    return "/" + "/".join(str(step) for step in ours[:DEPTH])

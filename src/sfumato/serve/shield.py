@@ -25,6 +25,7 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 _FALLBACK = {**HEADERS, "cache-control": "no-store"}
+_OVER_TLS = {**_FALLBACK, "strict-transport-security": "max-age=31536000"}
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +46,8 @@ class Shield:
             if message["type"] == "http.response.start":
                 started = True
                 present = {name for name, _ in message["headers"]}
-                extra = [(name.encode(), value.encode()) for name, value in _FALLBACK.items()]
+                fallback = _OVER_TLS if scope.get("scheme") == "https" else _FALLBACK
+                extra = [(name.encode(), value.encode()) for name, value in fallback.items()]
                 message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in present)]
             await send(message)
 

@@ -8,7 +8,7 @@ from sfumato.model.strict_json import Node
 from sfumato.serve import wire
 
 if TYPE_CHECKING:
-    from sfumato.model.release import Release, Topic
+    from sfumato.model.release import Estimate, Release, Topic
     from sfumato.serve.store import Stored
 
 
@@ -30,6 +30,11 @@ def promise(release: Release) -> wire.PromiseShape:
     return wire.PromiseShape(mode=card.mode, unit=card.unit, epsilon=card.epsilon, delta=card.delta)
 
 
+def estimate(found: Estimate) -> wire.EstimateShape:
+    """A number as it is sent."""
+    return wire.EstimateShape(value=found.value, low=found.low, high=found.high)
+
+
 def tree(release: Release) -> wire.TreeShape:
     """Topics under their parents, the largest first."""
     below: dict[str | None, list[Topic]] = {}
@@ -41,8 +46,8 @@ def tree(release: Release) -> wire.TreeShape:
             id=topic.id,
             level=topic.level,
             name=topic.name,
-            users=wire.EstimateShape.model_validate(topic.users, from_attributes=True),
-            conversations=wire.EstimateShape.model_validate(topic.conversations, from_attributes=True),
+            users=estimate(topic.users),
+            conversations=estimate(topic.conversations),
             children=[branch(child) for child in below.get(topic.id, [])],
         )
 

@@ -166,9 +166,10 @@ class SummaryShape(PromiseShape):
 
 
 class SummariesShape(Shape):
-    """All releases, newest first."""
+    """One page of releases, newest first. `next` is the cursor of the page after it, null on the last."""
 
     releases: list[SummaryShape]
+    next: str | None
 
 
 class BranchShape(Shape):

@@ -118,6 +118,7 @@ def _fitted(vectors: NDArray[np.float16], count: int) -> NDArray[np.float32]:
     from threadpoolctl import threadpool_limits
 
     at = np.random.default_rng(0).permutation(len(vectors))[: max(SAMPLE, count)]
+    count = min(count, len({row.tobytes() for row in vectors[at]}))  # of equal rows no two clusters can be made
     with threadpool_limits(limits=1):
         fitted = KMeans(count, n_init=1, max_iter=20, random_state=0).fit(vectors[at].astype(np.float32))
     centres = _unit(fitted.cluster_centers_)

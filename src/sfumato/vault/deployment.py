@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from sfumato.errors import KeyMissing, VaultError
 from sfumato.model.private import Private
-from sfumato.vault import durable, wrapped
+from sfumato.vault import durable, names, wrapped
 from sfumato.vault.envelope import ID_BYTES
 from sfumato.vault.keys import KEY_BYTES, PURPOSES, RootKey, checked
 from sfumato.vault.wrapped import DEPLOYMENT, Wrapped
@@ -81,7 +81,7 @@ class DeploymentSecret(Private):
             fixed = {purpose: bytes.fromhex(key) for purpose, key in document["fixed"].items()}
             made = cls(bytes.fromhex(document["seed"]), fixed)
             good = document["format"] == _FORMAT and all(len(key) == KEY_BYTES for key in (made._seed, *fixed.values()))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             good = False
         if not good:
             raise VaultError(f"{WHAT} is not of version 1")
@@ -103,14 +103,16 @@ def secrets(directory: Path, root: KeyWrapper) -> Derives:
     found = stored(directory)
     if found is not None:
         return DeploymentSecret.parse(wrapped.opened(found, root, context(found.id), what=WHAT))
-    versions = {_version(path) for path in directory.glob("*.key")} if directory.is_dir() else set()
-    if 2 in versions:  # noqa: PLR2004 - the version of a file
+    keys = _keys(directory)
+    if any(key.root is not None for _, key in keys):
         raise KeyMissing(f"{directory / NAME} is missing, and keys beside it say it was there: restore it")
-    if isinstance(root, RootKey):
-        return root
-    if 1 in versions:
-        raise KeyMissing(f"the keys here are of a key file: run `sfumato keys rotate --to` {root.id.partition(':')[0]}")
-    return _begun(directory, root)
+    if not isinstance(root, RootKey):
+        if keys:
+            raise KeyMissing(f"the keys here are of a key file: move them with `sfumato keys rotate` to {root.id}")
+        return _begun(directory, root)
+    if keys and not any(_opens(key, root, name) for name, key in keys):
+        raise VaultError(f"no key here opens under {root.id}: it is another root key than the one they were made under")
+    return root
 
 
 def stored(directory: Path) -> Wrapped | None:
@@ -136,12 +138,24 @@ def _begun(directory: Path, root: KeyWrapper) -> Derives:
     return secrets(directory, root)
 
 
-def _version(path: Path) -> int:
-    """1 or 2; 0 of a destroyed or damaged key, which says nothing."""
+def _keys(directory: Path) -> list[tuple[names.Name, Wrapped]]:
+    """What lies in the store; a destroyed or damaged key says nothing."""
+    found = []
+    for path in sorted(directory.glob(f"*{names.SUFFIX}")) if directory.is_dir() else ():
+        name = names.named(path)
+        try:
+            key = wrapped.read(path)
+        except VaultError:
+            continue
+        if name is not None and key is not None:
+            found.append((name, key))
+    return found
+
+
+def _opens(key: Wrapped, root: RootKey, name: names.Name) -> bool:
+    """Whether a first root key is the one: another would derive other pseudonyms, and nothing else would tell."""
     try:
-        found = wrapped.read(path)
+        root.unwrap(key.blob, names.context(name, key.id))
     except VaultError:
-        return 0
-    if found is None:
-        return 0
-    return 1 if found.root is None else 2
+        return False
+    return True

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sfumato.errors import KeyMissing, VaultError
+from sfumato.errors import VaultError
 from sfumato.vault import receipts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from sfumato.vault.keys import KeyWrapper
     from sfumato.vault.keystore import EpochKeys
 
 
-def verify(directory: Path, raw: Path, keys: EpochKeys, *, holds: Callable[[bytes, bytes], bool]) -> dict[str, Any]:
+def verify(
+    directory: Path,
+    raw: Path,
+    keys: EpochKeys,
+    *,
+    holds: Callable[[bytes, bytes], bool],
+    former: Sequence[KeyWrapper] = (),
+) -> dict[str, Any]:
     """Each receipt and what speaks against it. `good` is true only if there are some and nothing does.
+
+    For each receipt every file of the key store is tried, under the root key of `keys` and those it had before.
 
     Only the destroyed key's own id counts as still there: an epoch may have a newer key for conversations that came
     after the discard.
@@ -27,7 +37,8 @@ def verify(directory: Path, raw: Path, keys: EpochKeys, *, holds: Callable[[byte
         except VaultError:
             found.append({"id": path.stem, "dataset": "?", "epoch": "?", "good": False, "problems": ["altered"]})
             continue
-        problems = _problems(receipt, raw, keys)
+        problems = keys.remains(receipt.dataset, receipt.epoch, receipt.key_id, former=former)
+        problems += _left(receipt, raw)
         found.append(
             {
                 "id": receipt.id,
@@ -35,6 +46,8 @@ def verify(directory: Path, raw: Path, keys: EpochKeys, *, holds: Callable[[byte
                 "epoch": receipt.epoch,
                 "state": receipt.state,
                 "destroyed": receipt.destroyed,
+                "proves": receipt.proves,
+                "does_not_prove": receipt.does_not_prove,
                 "good": not problems,
                 "problems": problems,
             }
@@ -47,16 +60,8 @@ def verify(directory: Path, raw: Path, keys: EpochKeys, *, holds: Callable[[byte
     }
 
 
-def _problems(receipt: receipts.Receipt, raw: Path, keys: EpochKeys) -> list[str]:
-    problems = []
-    try:
-        if keys.open(receipt.dataset, receipt.epoch, "raw").id.hex() == receipt.key_id:
-            problems.append("its key still opens")
-    except KeyMissing:
-        pass  # gone, as the receipt says
-    except VaultError:
-        problems.append("a key file of this epoch is there and does not open")
-    left = raw / receipt.dataset / receipt.epoch
-    if any((left / f"{segment.name}.seg").exists() for segment in receipt.segments):
-        problems.append("a segment it lists is still on the disk")
-    return problems
+def _left(receipt: receipts.Receipt, raw: Path) -> list[str]:
+    folder = raw / receipt.dataset / receipt.epoch
+    if any((folder / f"{segment.name}.seg").exists() for segment in receipt.segments):
+        return ["a segment it lists is still on the disk"]
+    return []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sfumato.errors import VaultError
-from sfumato.vault import deployment, keystore, superseding, wrapped
+from sfumato.vault import deployment, names, superseding, wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,12 +56,12 @@ def inventory(directory: Path) -> Inventory:
         return Inventory(root=None, keys=(), leftovers=0)
     current = deployment.stored(directory)
     root = None if current is None else current.root
-    paths = sorted(directory.glob(f"*{keystore.SUFFIX}"))
-    entries = tuple(_entry(path, name, root) for path in paths if (name := keystore.named(path)) is not None)
+    paths = sorted(directory.glob(f"*{names.SUFFIX}"))
+    entries = tuple(_entry(path, name, root) for path in paths if (name := names.named(path)) is not None)
     return Inventory(root=root, keys=entries, leftovers=len(superseding.leftovers(directory)))
 
 
-def _entry(path: Path, name: tuple[str, str, keystore.Zone], root: str | None) -> Entry:
+def _entry(path: Path, name: names.Name, root: str | None) -> Entry:
     dataset, part, zone = name
     try:
         found = wrapped.read(path)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 PREFIX = b"sfumato-root-key-1:"
 FILE_BYTES = len(PREFIX) + 44 + 1
-PURPOSES = ("pseudonyms", "release signing", "audit signing")  # a rotation fixes the key of each: add, never rename
+PURPOSES = (  # a rotation fixes the key of each: add, never rename
+    "pseudonyms", "release signing", "audit signing", "inbox opening",
+)  # fmt: skip
 _EPOCH_KEY = {"dataset", "part", "zone"}
 
 

@@ -6,26 +6,24 @@ import hmac
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING, Literal
 
 from sfumato.errors import KeyMissing, VaultError
 from sfumato.model.private import Private
 from sfumato.vault import deployment, durable, superseding, traces, wrapped
 from sfumato.vault.envelope import ID_BYTES, KEY_BYTES, context_of
 from sfumato.vault.keys import RootKey
+from sfumato.vault.names import SUFFIX, context, named, path_of, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sfumato.vault.keys import KeyWrapper
+    from sfumato.vault.names import Zone
     from sfumato.vault.wrapped import Wrapped
 
-Zone = Literal["raw", "derived"]
-SUFFIX = ".key"
 MEMORY = "memory"
-NAME_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -114,11 +112,11 @@ class EpochKeys(Private):
         kept = (self._memory or {}).get((dataset, epoch, zone))
         if kept is not None:
             return kept
-        found = wrapped.read(self._path(dataset, epoch, zone))
+        name = (dataset, epoch, zone)
+        found, what = wrapped.read(path_of(self._directory, name)), spoken(name)
         if found is None:
-            raise KeyMissing(f"the {zone} key of {dataset} {epoch} was destroyed or never made")
-        what = f"the {zone} key of {dataset} {epoch}"
-        secret = wrapped.opened(found, self._root, context(dataset, epoch, zone, found.id), what=what)
+            raise KeyMissing(f"{what} was destroyed or never made")
+        secret = wrapped.opened(found, self._root, context(name, found.id), what=what)
         if len(secret) != KEY_BYTES:
             raise VaultError(f"{what} does not open: it is no key")
         return EpochKey(dataset=dataset, epoch=epoch, zone=zone, id=found.id, secret=secret)
@@ -187,13 +185,13 @@ class EpochKeys(Private):
         if kept is not None and kept.id.hex() == key_id:
             return [traces.OPENS]
         path, roots = self._path(dataset, epoch, "raw"), (self._root, *former)
-        place = context(dataset, epoch, "raw", bytes.fromhex(key_id))
+        place = context((dataset, epoch, "raw"), bytes.fromhex(key_id))
         return traces.of_key(self._directory, roots, place) or traces.of_name(path, roots, place)
 
     def _wrap(self, key: EpochKey) -> Wrapped:
         """Version 1 for a key file that was the only root key ever, as long as it is."""
         current = deployment.stored(self._directory)
-        place = context(key.dataset, key.epoch, key.zone, key.id)
+        place = context((key.dataset, key.epoch, key.zone), key.id)
         if current is None and isinstance(self._root, RootKey):
             return wrapped.Wrapped(id=key.id, root=None, made=0, blob=self._root.wrap(key.secret, place))
         if current is None or current.root != self._root.id:
@@ -205,25 +203,7 @@ class EpochKeys(Private):
         return wrapped.rewrapped(new, key.secret, self._root, place)
 
     def _path(self, dataset: str, epoch: str, zone: Zone) -> Path:
-        name = f"{quote(dataset, safe='')}@{quote(epoch, safe='')}@{zone}{SUFFIX}"
-        if not dataset or not epoch or zone not in get_args(Zone) or len(name) > NAME_BYTES:
-            raise ValueError("a key needs a dataset and an epoch of ordinary length, and the zone raw or derived")
-        return self._directory / name
-
-
-def context(dataset: str, epoch: str, zone: str, key_id: bytes) -> dict[str, str]:
-    """What an epoch key is wrapped with. `part` is the epoch under one way of extracting it."""
-    return {"dataset": dataset, "key": key_id.hex(), "part": epoch, "zone": zone}
-
-
-def named(path: Path) -> tuple[str, str, Zone] | None:
-    """Dataset, epoch and zone in the name of a key's file; None of another file."""
-    dataset, _, rest = path.name.removesuffix(SUFFIX).partition("@")
-    epoch, _, label = rest.partition("@")
-    for zone in get_args(Zone):
-        if label == zone and path.suffix == SUFFIX:
-            return unquote(dataset), unquote(epoch), zone
-    return None
+        return path_of(self._directory, (dataset, epoch, zone))
 
 
 def _of_memory(kept: EpochKey | None) -> Evidence | None:

@@ -53,6 +53,7 @@ class RawZone(Private):
         for segment in self.segments():
             self.retire(segment, key)
         manifest = Manifest(self.folder)
+        proves, does_not_prove = receipts.wording(self.keys.custody(self.dataset, self.part, "raw"))
         manifest.intend(
             receipts.Receipt(
                 dataset=self.dataset,
@@ -63,6 +64,8 @@ class RawZone(Private):
                 ingested=ingested,
                 destroyed=destroyed,
                 segments=manifest.segments(),
+                proves=proves,
+                does_not_prove=does_not_prove,
             )
         )
         self.keys.destroy(self.dataset, self.part, "raw")
@@ -73,6 +76,7 @@ class RawZone(Private):
         receipt = Manifest(self.folder).intended()
         if receipt is None or self.key() is not None:
             return None
+        self.keys.destroy(self.dataset, self.part, "raw")  # a destruction cut short left zeros, or a temporary file
         written = receipts.write(self.receipts, receipt, sign=self.sign)
         durable.remove(self.folder.iterdir(), inside=self.folder)
         return written.stem

@@ -26,6 +26,22 @@ DOES_NOT_PROVE = (
     "It can't show that no copy of the key file was made before (a backup, a snapshot, a disk that keeps old blocks, "
     "memory written to swap), nor that the log the text was read from is gone."
 )
+_IN_A_FILE = (
+    "The key with this id and fingerprint sealed the raw segments with these hashes. It lay in one file, wrapped by "
+    "the root key {root}, which sfumato overwrote and unlinked before this receipt was signed."
+)
+_NOT_IN_A_FILE = (
+    " A copy of the file would open for whoever may use that root key, until the root key is itself destroyed; a key "
+    "service does so only days after it was asked (AWS KMS 7 to 30, Google Cloud KMS 30 unless set otherwise)."
+)
+_IN_MEMORY = (
+    "The key with this id and fingerprint sealed the raw segments with these hashes. sfumato held it in the memory of "
+    "one process, wrote it nowhere, and let go of it before this receipt was signed."
+)
+_NOT_IN_MEMORY = (
+    "It can't show that no copy of that memory was made or is left (swap, a core dump, hibernation, bytes not yet used "
+    "again), nor that the log the text was read from is gone."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +62,7 @@ class Receipt:
 
     id: of the content (`made` sets it). times: ISO 8601, UTC. policy: digest of the policy in force.
     state: `unusable`, since a key in a local file was zeroed and unlinked, which no disk can prove to be final.
+    proves, does_not_prove: as `wording` has them.
     """
 
     dataset: str
@@ -64,6 +81,18 @@ class Receipt:
 
     def __repr__(self) -> str:
         return f"<Receipt {self.id} of {self.dataset} {self.epoch}>"
+
+
+def wording(custody: str) -> tuple[str, str]:
+    """What a receipt proves and does not, by where the key was kept: see `EpochKeys.custody`.
+
+    The words are a receipt's own text, so version 1 holds all of them and whoever reads version 1 reads them.
+    """
+    if custody == "memory":
+        return _IN_MEMORY, _NOT_IN_MEMORY
+    if custody.partition(":")[0] == "root-key":
+        return PROVES, DOES_NOT_PROVE
+    return _IN_A_FILE.format(root=custody), DOES_NOT_PROVE + _NOT_IN_A_FILE
 
 
 def made(receipt: Receipt) -> Receipt:

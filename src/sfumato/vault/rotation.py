@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sfumato.errors import KeyMissing, VaultError
 from sfumato.model.private import Private
-from sfumato.vault import deployment, durable, keystore, superseding, wrapped
+from sfumato.vault import deployment, durable, names, superseding, wrapped
 from sfumato.vault.deployment import DeploymentSecret
 from sfumato.vault.envelope import ID_BYTES
 from sfumato.vault.keys import RootKey
@@ -93,28 +93,30 @@ def _deployment(directory: Path, old: KeyWrapper, new: KeyWrapper) -> _Step:
 
 def _epoch_keys(directory: Path, old: KeyWrapper, new: KeyWrapper) -> list[_Step]:
     steps = []
-    for path in sorted(directory.glob(f"*{keystore.SUFFIX}")):
-        name, found = keystore.named(path), wrapped.read(path)
+    for path in sorted(directory.glob(f"*{names.SUFFIX}")):
+        name, found = names.named(path), wrapped.read(path)
         if name is None:
             raise VaultError(f"{path.name} in the key store is named like no key: move it away; nothing was changed")
         if found is None:
             continue  # zeros: a destruction that was cut short
-        dataset, epoch, zone = name
-        place = keystore.context(dataset, epoch, zone, found.id)
-        secret = _either(found, (old, new), place, f"the {zone} key of {dataset} {epoch}")
+        place = names.context(name, found.id)
+        secret = _either(found, (old, new), place, names.spoken(name))
         steps.append(_Step(path=path, found=found, secret=secret, context=place))
     return steps
 
 
 def _either(found: Wrapped, roots: tuple[KeyWrapper, KeyWrapper], context: dict[str, str], what: str) -> bytes:
     """The secret, under whichever of the two root keys has it. Two of one id are two places of one key service."""
-    refused: VaultError | None = None
     for root in roots:
         try:
             return wrapped.opened(found, root, context, what=what)
-        except VaultError as failure:
-            refused = failure if refused is None or found.root == root.id else refused
-    raise refused or VaultError(f"{what} does not open")
+        except VaultError:
+            continue
+    tried = " nor ".join(sorted({root.id for root in roots}))
+    raise VaultError(
+        f"{what} opens under neither {tried}: it was altered, or a rotation from {found.under} was cut short: "
+        "finish that one first. Nothing was changed"
+    )
 
 
 def _move(step: _Step, root: KeyWrapper) -> None:
@@ -130,4 +132,3 @@ def _keep_date(step: _Step) -> None:
     with durable.storage(step.path):
         if int(step.path.stat().st_mtime) != step.found.made:
             os.utime(step.path, (step.found.made, step.found.made))
-

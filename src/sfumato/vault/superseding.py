@@ -42,9 +42,9 @@ def clear(path: Path) -> int:
     for name in names:
         with durable.storage(name):
             # A writer that died before it wrote leaves a second name of the key itself: that is only unlinked.
-            if not (path.exists() and os.path.samefile(name, path)):
+            if not (path.exists() and name.samefile(path)):
                 zero(name)
-    return durable.remove(names, inside=path.parent)
+    return durable.remove(names, inside=path.parent) if names else 0
 
 
 def leftovers(directory: Path, *, of: Path | None = None) -> list[Path]:

@@ -46,8 +46,10 @@ def of_name(path: Path, roots: Sequence[KeyWrapper], context: Mapping[str, str])
 
 
 def _content(path: Path) -> bytes:
-    if path.is_symlink() or not path.is_file():
-        return path.name.encode()  # what is no plain file is no key of ours
+    if path.is_symlink() or path.is_dir():
+        return path.name.encode()  # no key of ours, and yet there
+    if not path.exists():
+        return b""
     with durable.storage(path), durable.reading(path) as file:
         return file.read(wrapped.MOST_BYTES + 1)
 

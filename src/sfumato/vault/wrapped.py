@@ -1,10 +1,10 @@
-"""One wrapped secret in a file of its own: which root key wraps it and since when it lives; bytes to value and back.
+r"""One wrapped secret in a file of its own: which root key wraps it and since when it lives; bytes to value and back.
 
-Version 1, of a deployment that has only ever had one key file: `SFKEY1\\n\\0`, 16 bytes of key id, the sealed secret.
+Version 1, of a deployment that has only ever had one key file: `SFKEY1\n\0`, 16 bytes of key id, the sealed secret.
 Version 2, once there is a deployment secret (sfumato.vault.deployment):
 
     offset  bytes
-    0       8     magic: `SFKEY2\\n\\0` for an epoch key, `SFDEP1\\n\\0` for the deployment secret
+    0       8     magic: `SFKEY2\n\0` for an epoch key, `SFDEP1\n\0` for the deployment secret
     8       16    id of the key
     24      8     when it was made, seconds since 1970, big-endian
     32      2     length n of the root key's id
@@ -118,9 +118,7 @@ def opened(found: Wrapped, root: KeyWrapper, context: Mapping[str, str], *, what
     try:
         return root.unwrap(found.blob, context)
     except VaultError:
-        raise VaultError(
-            f"{what} does not open: its file was altered, or is of another root key"
-        ) from None
+        raise VaultError(f"{what} does not open: its file was altered, or is of another root key") from None
     except KeyMissing as failure:
         raise StorageError(f"{what} can't be opened now: {failure}") from None
 

@@ -66,7 +66,7 @@ async function signIn(candidate) {
   $("sign-in").hidden = true;
   $("controls").hidden = false;
   $("releases").replaceChildren(
-    ...releases.map((one) => el("option", { value: one.id }, `${one.dataset} · ${one.epoch} · ${one.id.slice(0, 10)}`)),
+    ...releases.map((one) => el("option", { value: one.id }, `${one.dataset} · ${one.epoch} · ${one.id.slice(0, 10)}${one.mode === "guarded" ? " · guarded" : ""}`)),
   );
   $("releases").disabled = releases.length === 0;
   if (releases.length === 0) {
@@ -93,14 +93,16 @@ async function choose(id) {
 
 /* ---- one release ---- */
 
+function guardedBadge(guarantee) {
+  if (guarantee.mode !== "guarded") return null;
+  return el("p", { class: "badge guarded" }, el("strong", {}, "Guarded mode. "), "Names and topics carry no formal guarantee.");
+}
+
 function show(release) {
   const guarantee = release.guarantee;
   const figure = (label, value, note) =>
     el("div", { class: "figure" }, el("dt", {}, label), el("dd", {}, value, note ? el("small", {}, note) : null));
-  const badge =
-    guarantee.mode === "guarded"
-      ? el("p", { class: "badge guarded" }, el("strong", {}, "Guarded mode. "), "Names and topics carry no formal guarantee.")
-      : null;
+  const badge = guardedBadge(guarantee);
   $("summary").replaceChildren(
     ...[badge].filter(Boolean),
     el(
@@ -267,6 +269,7 @@ function showTopic(id, release) {
     el("div", { class: "figure" }, el("dt", {}, label), el("dd", {}, `≈ ${count.format(estimate.value)}`, el("small", {}, range(estimate))));
   $("detail").replaceChildren(
     heading,
+    ...[guardedBadge(release.guarantee)].filter(Boolean),
     el("p", {}, words(topic.description)),
     el("dl", { class: "figures" }, measure("Users", topic.users), measure("Conversations", topic.conversations)),
     ...phraseBlock(topic.phrases),
@@ -328,6 +331,7 @@ function showCard(release) {
       ...entry("Neighbouring", words(guarantee.neighbouring)),
       ...entry("Bounds", el("ul", {}, ...bounds)),
       ...entry("Policy", words(release.policy.name), el("code", {}, words(release.policy.digest))),
+      ...(release.models ?? []).flatMap((one) => entry(`Model for ${one.role}`, words(`${one.model} at ${one.host}`))),
       ...entry("Signed by", el("code", {}, release.signature.key_id)),
     ),
     el("div", { class: "promises" }, list("Covers", guarantee.covers, "covers"), list("Does not cover", guarantee.does_not_cover, "uncovered")),

@@ -45,11 +45,12 @@ def _charges_in_file() -> None:
         f"CREATE TRIGGER charges_settle_once BEFORE UPDATE ON charges WHEN {_breaks('IS NOT')} "
         f"BEGIN SELECT RAISE(ABORT, '{_CHANGED}'); END"
     )
-    op.execute(  # INSERT OR REPLACE deletes without a word to the trigger above
-        "CREATE TRIGGER charges_begin_reserved BEFORE INSERT ON charges "
+    # INSERT OR REPLACE deletes without a word to the trigger above.
+    op.execute(
+        "CREATE TRIGGER charges_begin_reserved BEFORE INSERT ON charges "  # noqa: S608 - our own words
         "WHEN NEW.state <> 'reserved' OR NEW.answer IS NOT NULL OR EXISTS (SELECT 1 FROM charges WHERE seq = NEW.seq "
         "OR (question = NEW.question AND state <> 'burned')) "
-        f"BEGIN SELECT RAISE(ABORT, '{_BEGUN}'); END"  # noqa: S608 - our own words
+        f"BEGIN SELECT RAISE(ABORT, '{_BEGUN}'); END"
     )
 
 

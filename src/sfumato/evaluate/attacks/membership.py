@@ -1,0 +1,197 @@
+"""Was this user there? The attacker knows every other user, and the target contributes all that the bounds allow.
+
+They see every noisy answer that the discovery got, more than a release shows. `mechanisms` fixes the questions and
+draws their noise anew for each run; `discover` runs the whole discovery each time, with all its adaptive choices;
+`gaussian` is a single Gaussian, to show that the method would find what there is to find.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from sfumato.evaluate.attacks import crowd
+from sfumato.evaluate.attacks.hashed import HashedEmbedder
+from sfumato.evaluate.attacks.lower_bound import Errors, best_accuracy, bounds
+from sfumato.evaluate.attacks.report import Outcome
+from sfumato.evaluate.attacks.telling_apart import told_apart
+from sfumato.evaluate.attacks.transcript import InProcess, Question, Recorder, likelihood, moved
+from sfumato.privacy import accounting
+from sfumato.privacy.measure import Measurer
+from sfumato.topics import counting, vocabulary
+from sfumato.topics.discover import discover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from sfumato.evaluate.attacks.terms import Terms
+    from sfumato.evaluate.attacks.transcript import Values
+    from sfumato.privacy.bounds import BoundedEpoch
+    from sfumato.privacy.noise import NoiseSource
+    from sfumato.topics.plan import TopicPlan
+
+    Pair: TypeAlias = tuple[Question, Question]
+    Work: TypeAlias = Callable[[BoundedEpoch, Measurer], None]
+
+Level: TypeAlias = Literal["gaussian", "counts", "mechanisms", "discover"]
+PEOPLE = 400
+LEAVES = 3
+UNTOUCHED = 3  # values of a question that the user does not touch, kept to see noise that values share
+TESTS = 2  # likelihood ratio, and Fisher's rule on top
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Game:
+    """Two neighbouring epochs, what is run on them, and what that is charged."""
+
+    out: BoundedEpoch
+    within: BoundedEpoch
+    work: Work
+    rho: int
+    delta: int
+
+    def recorded(self, epoch: BoundedEpoch, noise: NoiseSource, other: Recorder | None = None) -> Recorder:
+        """One run, its questions and answers; `other`: a run whose answers are given again."""
+        names, answers = (other.names, other.said) if other else ({}, ())
+        recorder = Recorder(noise=noise, answers=answers, names=names, phrases=epoch.phrases)
+        self.work(epoch, Measurer(recorder, rho=self.rho, delta=self.delta))
+        return recorder
+
+    def pairs(self, first: BoundedEpoch, noise: NoiseSource) -> tuple[list[Pair], list[Values]]:
+        """Questions without and with the user, adaptive choices agreeing, and the answers to those about `first`."""
+        run = self.recorded(first, noise)
+        again = self.recorded(self.within if first is self.out else self.out, noise, run)
+        out, within = (run, again) if first is self.out else (again, run)
+        return list(zip(out.questions, within.questions, strict=True)), list(run.said)
+
+
+def attack(
+    level: Level, under: Terms, *, trials: int, advance: Callable[[int], None], noise: NoiseSource | None = None
+) -> Outcome:
+    """Half of the trials without the target, half with them; success is the share told right.
+
+    noise: drawn in process unless given.
+    """
+    source, runs = noise or InProcess(), trials // 2
+    game = game_of(level, under)
+    if level == "discover":
+        tests = [_adaptive(game, source, runs, advance)]
+        pairs, _ = game.pairs(game.out, source)
+    else:
+        pairs, _ = game.pairs(game.out, source)
+        tests = _redrawn(pairs, source, runs, advance)
+    claim, delta = accounting.stated(
+        rho=game.rho, selection_delta=game.delta, conversion_delta=under.plan.conversion_delta
+    )
+    found = [bounds(test, delta=delta, tests=TESTS) for test in tests]
+    best = max(found, key=lambda one: float(str(one["epsilon_lower"])))
+    return Outcome(
+        attack="membership",
+        hits=tests[0].right,
+        trials=tests[0].runs,
+        baseline=0.5,
+        epsilon=claim,
+        delta=delta,
+        mode="formal",
+        details={
+            **best,
+            "most_allowed": round(best_accuracy(claim, delta), 4),
+            "moved": round(float(np.linalg.norm([moved(*pair) for pair in pairs])), 4),
+            "level": level,
+            "questions": len(pairs),
+        },
+    )
+
+
+def game_of(level: Level, under: Terms) -> Game:
+    """The stub epochs and the work of a level, under the budget of these terms."""
+    embedder = HashedEmbedder()
+    people = crowd.ordinary(PEOPLE, seed=0, embedder=embedder)
+    plan = replace(
+        under.plan.topics,
+        leaves=LEAVES,
+        screened=False,
+        overall_only=frozenset(),
+        rho=under.plan.rho,
+        delta=under.plan.delta,
+    )
+    target = crowd.extreme(plan.conversations_per_user, embedder=embedder)
+    work: dict[Level, Work] = {
+        "gaussian": _one_gaussian,
+        "counts": lambda epoch, measurer: _counts(epoch, measurer, plan),
+        "mechanisms": lambda epoch, measurer: _whole(epoch, measurer, plan, embedder),
+        "discover": lambda epoch, measurer: _whole(epoch, measurer, plan, embedder),
+    }
+    return Game(
+        out=crowd.epoch(people),
+        within=crowd.epoch([*people, target]),
+        work=work[level],
+        rho=plan.rho,
+        delta=0 if level == "gaussian" else plan.delta,
+    )
+
+
+def _one_gaussian(epoch: BoundedEpoch, measurer: Measurer) -> None:
+    measurer.counts("users", np.asarray([epoch.units], np.int64), rho=measurer.rho_left, l0=1, statistic="units")
+
+
+def _counts(epoch: BoundedEpoch, measurer: Measurer, plan: TopicPlan) -> None:
+    """The people, both facets and the phrases: the measurements that need no vectors, all of rho between them."""
+    share = plan.rho // (2 + len(crowd.FACETS))
+    charges = {"people": share, **{f"facet {facet}": share for facet in crowd.FACETS}}
+    run, _ = counting.start(epoch, plan, measurer, charges)
+    counting.overall_facets(run, crowd.FACETS)
+    vocabulary.select(epoch, measurer, limit=plan.phrases_per_user, rho=share, delta=plan.delta)
+
+
+def _whole(epoch: BoundedEpoch, measurer: Measurer, plan: TopicPlan, embedder: HashedEmbedder) -> None:
+    discover(epoch, plan=plan, measurer=measurer, embed=embedder.embed, facet_domains=crowd.FACETS)
+
+
+def _adaptive(game: Game, noise: NoiseSource, runs: int, advance: Callable[[int], None]) -> Errors:
+    """Whole runs on both epochs; each transcript's likelihood ratio says which."""
+    scores: list[list[float]] = [[], []]
+    for side, epoch in enumerate((game.out, game.within)):
+        for _ in range(runs):
+            pairs, said = game.pairs(epoch, noise)
+            scores[side].append(sum(likelihood(*pair, answer) for pair, answer in zip(pairs, said, strict=True)))
+            advance(1)
+    return Errors.of(np.asarray(scores[0]), np.asarray(scores[1]), 0.0)
+
+
+def _redrawn(pairs: Sequence[Pair], noise: NoiseSource, runs: int, advance: Callable[[int], None]) -> list[Errors]:
+    """The same questions answered anew: by likelihood ratio, and by Fisher's rule on the single values."""
+    ratios: list[list[float]] = [[], []]
+    values: list[list[NDArray[np.float64]]] = [[], []]
+    kept = [_kept(*pair) for pair in pairs]
+    for side in (0, 1):
+        for _ in range(runs):
+            said = [pair[side].answered(noise) for pair in pairs]
+            ratios[side].append(sum(likelihood(*pair, answer) for pair, answer in zip(pairs, said, strict=True)))
+            values[side].append(_features(pairs, said, kept))
+            advance(1)
+    shift = _features(pairs, [within.values for _, within in pairs], kept)
+    rule = told_apart(np.asarray(values[0]), np.asarray(values[1]), shift)
+    return [Errors.of(np.asarray(ratios[0]), np.asarray(ratios[1]), 0.0), rule]
+
+
+def _kept(out: Question, within: Question) -> NDArray[np.int64]:
+    """Places of the values that the user touches, and of a few that they don't; none of a selection."""
+    if isinstance(out.values, dict) or isinstance(within.values, dict):
+        return np.zeros(0, np.int64)
+    touched = (out.values != within.values).ravel()
+    return np.sort(np.r_[np.flatnonzero(touched), np.flatnonzero(~touched)[:UNTOUCHED]])
+
+
+def _features(pairs: Sequence[Pair], said: Sequence[Values], kept: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """Answers less the exact values without the user, in standard deviations, at the kept places."""
+    parts = [
+        (np.asarray(answer).ravel()[at] - np.asarray(out.values).ravel()[at]) / out.scale
+        for (out, _), answer, at in zip(pairs, said, kept, strict=True)
+        if len(at)
+    ]
+    return np.concatenate([np.zeros(0), *parts])

@@ -1,0 +1,114 @@
+"""The outermost layer: what a request was, in closed words, as a log line, counters and a span."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sfumato.serve import logs
+from sfumato.serve.asked import CURRENT, Asked
+from sfumato.serve.metrics import METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opentelemetry.trace import Span, Tracer
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from sfumato.serve.metrics import Metrics
+
+UNANSWERED = 499  # nobody waited for the answer
+_QUIET = {"/healthz", "/readyz"}
+_log = logging.getLogger(__name__)
+
+
+class Observed:
+    """ASGI middleware around the whole application. It looks at no address, query, body or header of a caller.
+
+    It also lets decisions know of the request they are about (`asked.CURRENT`).
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics | None = None, tracer: Tracer | None = None) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._tracer = tracer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        asked = Asked(scope)
+        began, status = time.perf_counter(), UNANSWERED
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        token = CURRENT.set(asked)
+        with self._opened() as span:
+            try:
+                await self._app(scope, receive, watched)
+            finally:
+                CURRENT.reset(token)
+                self._told(asked, _method(scope), status, time.perf_counter() - began)
+                if span is not None:
+                    _describe(span, asked, status)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Span | None]:
+        """A span and a count of open requests around what is inside. The exception, which may hold text, stays out."""
+        with self._metrics.request() if self._metrics is not None else _nothing():
+            if self._tracer is None:
+                yield None
+                return
+            with self._tracer.start_as_current_span(
+                "request", record_exception=False, set_status_on_exception=False
+            ) as span:
+                yield span
+
+    def _told(self, asked: Asked, method: str, status: int, seconds: float) -> None:
+        if self._metrics is not None:
+            self._metrics.answered(route=asked.route, method=method, status=status, seconds=seconds)
+        if asked.route in _QUIET:
+            return
+        fields: dict[str, object] = {"method": method, "route": asked.route, "status": status}
+        outcome = asked.outcome
+        if outcome is not None:
+            fields |= {"operation": asked.operation, "decision": "allow" if outcome.allowed else "deny"}
+            fields["reason"] = outcome.reason
+            if outcome.principal is not None:
+                fields |= {"key_id": outcome.principal.key_id, "role": outcome.principal.role}
+        logs.line(_log, "answered", milliseconds=round(seconds * 1000, 1), **fields)
+
+
+def _method(scope: Scope) -> str:
+    """The request's, where it is one of HTTP's: any other is the caller's own word."""
+    named: str = scope["method"]
+    return named if named in METHODS else "other"
+
+
+def tracer() -> Tracer | None:
+    """The tracer of this process, where OpenTelemetry is installed; it goes nowhere until a provider is set."""
+    try:
+        from opentelemetry import trace
+    except ImportError:
+        return None
+    return trace.get_tracer("sfumato")
+
+
+def _describe(span: Span, asked: Asked, status: int) -> None:
+    span.update_name(asked.route)
+    span.set_attribute("http.route", asked.route)
+    span.set_attribute("http.response.status_code", status)
+    if asked.outcome is not None and asked.operation is not None:
+        span.set_attribute("sfumato.operation", asked.operation)
+        span.set_attribute("sfumato.decision", "allow" if asked.outcome.allowed else "deny")
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield

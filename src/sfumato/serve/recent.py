@@ -1,0 +1,119 @@
+"""What was read a moment ago need not be read again: the list of releases, and decisions while no key has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from pathlib import Path
+
+    from sfumato.policy.schema import Operation
+    from sfumato.serve.access import Decision
+    from sfumato.serve.ports import Gatekeeper, Releases
+    from sfumato.serve.store import Stored
+
+SECONDS = 1.0
+DECISIONS = 1000
+_COUNTER = slice(24, 28)  # of a SQLite file's header: the change counter, which every commit moves
+
+
+class RecentReleases:
+    """Releases as they were at most a second ago: one withdrawn goes, and one added comes, that much later."""
+
+    def __init__(self, store: Releases, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._now = now
+        self._lock = threading.Lock()
+        self._read: tuple[float, tuple[Stored, ...], dict[str, Stored]] | None = None
+
+    def releases(self) -> tuple[Stored, ...]:
+        """Every release, newest first."""
+        return self._fresh()[1]
+
+    def get(self, release_id: str) -> Stored | None:
+        """One release, or None."""
+        return self._fresh()[2].get(release_id)
+
+    def at_hand(self, release_id: str) -> Stored | None:
+        """One release, or None where that would have to be looked up."""
+        read = self._read
+        return read[2].get(release_id) if read is not None and self._now() < read[0] else None
+
+    def _fresh(self) -> tuple[float, tuple[Stored, ...], dict[str, Stored]]:
+        with self._lock:
+            read = self._read
+            if read is None or self._now() >= read[0]:
+                found = self._store.releases()
+                read = self._read = (self._now() + SECONDS, found, {one.release.id: one for one in found})
+            return read
+
+
+class RecentDecisions:
+    """Decisions as they were at most a second ago, and only while `stamp` says that no key was changed since.
+
+    So a revoked key is refused at once, an expired one within a second. stamp: differs once any key may differ; None
+    where that can't be told, and then nothing is remembered. Tokens are remembered as hashes.
+    """
+
+    def __init__(
+        self, access: Gatekeeper, stamp: Callable[[], Hashable | None], *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._access = access
+        self._stamp = stamp
+        self._now = now
+        self._lock = threading.Lock()
+        self._held: OrderedDict[tuple[bytes, Operation], tuple[float, Hashable, Decision]] = OrderedDict()
+
+    def decide(self, token: str | None, operation: Operation) -> Decision:
+        """One decision with its reason; denials are never remembered."""
+        known = self.at_hand(token, operation)
+        if known is not None:
+            return known
+        stamp = self._stamp()
+        decision = self._access.decide(token, operation)
+        if decision.allowed and token and stamp is not None:
+            with self._lock:
+                self._held[_name(token), operation] = (self._now() + SECONDS, stamp, decision)
+                while len(self._held) > DECISIONS:
+                    self._held.popitem(last=False)
+        return decision
+
+    def at_hand(self, token: str | None, operation: Operation) -> Decision | None:
+        """A decision that still stands, or None."""
+        held = self._held.get((_name(token), operation)) if token else None
+        if held is None or self._now() >= held[0] or held[1] != self._stamp():
+            return None
+        return held[2]
+
+    def check(self) -> None:
+        """Raises StorageError where the keys can't be read."""
+        self._access.check()
+
+
+def file_stamp(path: Path) -> Callable[[], Hashable | None]:
+    """A stamp of a SQLite file with a rollback journal: its identity, size, time, and change counter."""
+    location = os.fspath(path)
+
+    def stamp() -> Hashable | None:
+        try:
+            descriptor = os.open(location, os.O_RDONLY)
+            try:
+                found = os.fstat(descriptor)
+                counter = os.pread(descriptor, _COUNTER.stop - _COUNTER.start, _COUNTER.start)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns, counter
+
+    return stamp
+
+
+def _name(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

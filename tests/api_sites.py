@@ -1,0 +1,97 @@
+"""A data directory of sample releases, the application over it, and a key for every role."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from fastapi.testclient import TestClient
+
+from releases import about, languages, pin, sample, store_release, topic
+from sfumato.policy.schema import Access as Roles
+from sfumato.serve.access import Access
+from sfumato.serve.api import build_app
+from sfumato.serve.api_keys import ApiKeys
+from sfumato.serve.ports import Account, Amount, Budget
+from sfumato.serve.store import ReleaseStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sfumato.model.release import Release
+
+ROLES = {
+    "analyst": ("releases", "queries"),
+    "auditor": ("audit", "ledger"),
+    "admin": ("policy", "keys"),
+    "ingester": ("ingest",),
+}
+RELEASE = sample()
+LATER = sample(
+    epoch="2025-07",
+    created="2025-08-01T04:00:00Z",
+    users=about(4100, 13),
+    topics=(
+        topic(1, None, 1, "Software development", 2600),
+        topic(2, 1, 0, "Debug Python code", 1204, facets={"language": languages(700, 300, None)}),
+        topic(9, None, 1, "Everyday life", 900),
+    ),
+)
+HERE = f"/v1/releases/{RELEASE.id}"
+
+
+class Book:
+    """A ledger that has charges of one dataset in one epoch."""
+
+    def budget(self, dataset: str, epoch: str) -> Budget | None:
+        if (dataset, epoch) != ("assistant-logs", "2025-06"):
+            return None
+        whole, half = (
+            Amount(rho=rho, delta=delta, epsilon=epsilon)
+            for rho, delta, epsilon in ((0.1, 1e-7, 2.0), (0.05, 5e-8, 1.4))
+        )
+        account = Account(allowed=whole, spent=half, left=half)
+        return Budget(epoch=account, year=account)
+
+
+class Site:
+    """One deployment in a directory of its own."""
+
+    def __init__(self, data: Path, releases: tuple[Release, ...] = (RELEASE,), **ports: object) -> None:
+        self.data = data
+        pin(data)
+        for release in releases:
+            store_release(data, release)
+        keys = ApiKeys.open(data)
+        self.tokens = {role: keys.issue(role) for role in ROLES}
+        self.access = Access(ApiKeys.read_only(data), Roles(**ROLES))
+        self.app = build_app(
+            ports.pop("store", None) or ReleaseStore(data),
+            ports.pop("access", None) or self.access,
+            {"unit": "user"},
+            **{"budget": Book(), **ports},
+        )
+        self.client = TestClient(self.app, raise_server_exceptions=False)
+
+    def ask(
+        self, method: str, address: str, role: str | None = "analyst", *, headers: dict[str, str] | None = None, **rest
+    ):
+        """Any request, with the key of a role."""
+        sent = dict(headers or {})
+        if role:
+            sent["Authorization"] = f"Bearer {self.tokens[role]}"
+        return self.client.request(method, address, headers=sent, **rest)
+
+    def get(self, address: str, role: str | None = "analyst", **headers: str):
+        """A read."""
+        return self.ask("GET", address, role, headers=headers)
+
+    def post(self, address: str, question: object, role: str | None = "analyst"):
+        """A question."""
+        return self.ask("POST", address, role, json=question)
+
+
+def many_topics(count: int) -> Release:
+    """A release of many leaves."""
+    one = topic(1, None, 0, "Debug Python code", 1210)
+    return sample(topics=tuple(dataclasses.replace(one, id=f"x{number:04}") for number in range(count)))

@@ -1,0 +1,116 @@
+"""Ways in which the mechanisms could be wrong, each a small patch of one function: the audits must tell them all."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from unittest.mock import patch
+
+import numpy as np
+
+from sfumato import planning
+from sfumato.privacy import mechanisms
+from sfumato.privacy.ledger import Ledger
+from sfumato.topics import counting, counts
+
+DRAW, SCALE, PRICED = mechanisms.draw_gaussian, mechanisms.gaussian_scale, mechanisms.selection_threshold
+THRESHOLD_MAP, USERS = mechanisms._threshold_map, counts.users
+CHECK, RESERVE, BURNED = Ledger.check, Ledger.reserve, Ledger.burned
+CAPS = ("purpose_rho", "epoch_rho", "epoch_delta", "yearly_rho", "yearly_delta")
+
+
+def half_noise():
+    """Drawn at half of the scale that is charged."""
+    return patch.object(mechanisms, "draw_gaussian", lambda values, scale: DRAW(values, scale / 2))
+
+
+def keys_ignored():
+    """l0 ignored: noise for one key, though a user touches several."""
+    return patch.object(mechanisms, "l2_of", lambda *, l0, linf: float(linf))
+
+
+def one_draw_for_a_vector():
+    """One scalar added to every value of a vector."""
+    return patch.object(
+        mechanisms, "draw_gaussian", lambda values, scale: values + DRAW(np.zeros(1, np.int64), scale)[0]
+    )
+
+
+@contextmanager
+def noise_shared_by_mechanisms():
+    """Two histograms of one shape and scale, asked one after the other, get the same noise."""
+    last = {}
+
+    def drawn(values, scale):
+        key = (values.shape, round(scale, 6))
+        noise = last.pop(key, None)
+        if noise is None:
+            noise = last[key] = DRAW(np.zeros(values.shape, np.int64), scale)
+        return values + noise
+
+    with patch.object(mechanisms, "draw_gaussian", drawn):
+        yield
+
+
+@contextmanager
+def threshold_run_as_priced():
+    """OpenDP's selection at the threshold that it prices, not one above."""
+    with (
+        patch.object(mechanisms, "selection_threshold", lambda **asked: PRICED(**asked) - 1),
+        patch.object(
+            mechanisms,
+            "selection_cost",
+            lambda *, scale, threshold, l0, linf: tuple(map(Fraction, THRESHOLD_MAP(scale, threshold, l0, linf))),
+        ),
+    ):
+        yield
+
+
+def conversations_counted_as_users():
+    """A user counts in a key once for each conversation."""
+
+    def every_row(keys, size, measurer, *, name, rho, l0):
+        many = counts.Keys(
+            unit=np.repeat(keys.unit, keys.rows), key=np.repeat(keys.key, keys.rows), rows=np.ones(int(keys.rows.sum()))
+        )
+        return USERS(many, size, measurer, name=name, rho=rho, l0=l0)
+
+    return patch.object(counting.counts, "users", every_row)
+
+
+@contextmanager
+def refund_on_error():
+    """What was burned is given back: from then on the caps are as much higher."""
+    held, back = {}, {"rho": 0, "delta": 0}
+
+    def wider(caps):
+        changes = {name: getattr(caps, name) + back[name.rpartition("_")[2]] for name in CAPS}
+        return replace(caps, **changes)
+
+    def reserved(self, charge, caps):
+        found = RESERVE(self, charge, wider(caps))
+        held[found.seq] = charge
+        return found
+
+    def burned(self, reservation):
+        BURNED(self, reservation)
+        back["rho"] += held[reservation.seq].rho
+        back["delta"] += held[reservation.seq].delta
+
+    with (
+        patch.object(Ledger, "check", lambda self, charge, caps: CHECK(self, charge, wider(caps))),
+        patch.object(Ledger, "reserve", reserved),
+        patch.object(Ledger, "burned", burned),
+    ):
+        yield
+
+
+def answers_kept_without_the_policy():
+    """A stored answer is found again whatever the policy."""
+    return patch.object(planning, "_only", lambda policy, sections: {})
+
+
+IN_THE_NOISE = (
+    half_noise, keys_ignored, one_draw_for_a_vector, noise_shared_by_mechanisms, conversations_counted_as_users
+)  # fmt: skip

@@ -1,0 +1,40 @@
+"""What a threshold lets through tells of one user no more than its noise allows; an exact one tells all."""
+
+from __future__ import annotations
+
+import math
+
+from sfumato.evaluate.attacks import oracle, sybil
+from sfumato.evaluate.attacks.terms import terms
+from sfumato.policy.load import builtin_path, load
+
+
+def quiet(_count):
+    pass
+
+
+def test_one_user_beside_fake_accounts_changes_little_and_the_curve_is_the_gaussians(under):
+    found = sybil.attack(under, trials=2000, advance=quiet).as_json()
+    before, after = found["formal"]
+    assert abs(found["success"] - after) < 5 * math.sqrt(0.25 / 2000)
+    assert abs(found["baseline"] - before) < 5 * math.sqrt(0.25 / 2000)
+    assert all(abs(point["measured"] - point["formal"]) < 0.06 for point in found["curve"])
+    assert found["interval"][0] <= found["most_allowed"]
+
+
+def test_enough_accounts_publish_what_they_like(under):
+    threshold = sybil.attack(under, trials=2, advance=quiet).as_json()["threshold"]
+    found = sybil.attack(under, accounts=2 * threshold, trials=50, advance=quiet).as_json()
+    assert found["success"] == found["baseline"] == 1
+
+
+def test_in_guarded_mode_the_last_account_makes_one_user_certain():
+    """The positive control: exact thresholds tell whether one more user was there."""
+    found = sybil.attack(terms(load(builtin_path("clio"))), trials=10, advance=quiet).as_json()
+    assert (found["success"], found["baseline"], found["mode"]) == (1, 0, "guarded")
+
+
+def test_presence_order_and_size_of_a_release_tell_no_more_than_its_epsilon(under, noise):
+    found = oracle.attack(under, trials=24, noise=noise, advance=quiet).as_json()
+    assert found["interval"][0] <= found["most_allowed"]
+    assert found["epsilon_lower"] <= found["epsilon"]

@@ -1,0 +1,54 @@
+"""Two thousand real conversations through the command, a stand-in as every model, formally and as Clio did it."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from gateways import MODELS, stats
+from sfumato.standin.server import running
+from terminal import sfumato
+
+POLICIES = Path(__file__).parents[2] / "policies"
+RECORDS = 2_000
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, corpora: Path) -> Path:
+    source, cut = corpora / "irc_ubuntu_train" / "conversations.jsonl", tmp_path / "chats.jsonl"
+    with source.open() as lines:
+        cut.write_text("".join(islice(lines, RECORDS)))
+    return cut
+
+
+def with_models(folder: Path) -> Path:
+    """The built-in `standard`, a model in every role."""
+    path = folder / "standard_models.yaml"
+    path.write_text((POLICIES / "standard.yaml").read_text().replace("name: standard", "name: asking") + MODELS)
+    return path
+
+
+@pytest.mark.model
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "most"), [("formal", 60), ("guarded", 150)])
+def test_real_conversations_become_a_release_by_one_call_each(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, mode: str, most: int
+) -> None:
+    name = with_models(tmp_path) if mode == "formal" else "clio"
+    with running() as url:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+        made = sfumato("run", name, corpus, "--data", tmp_path / "data", "--json", home=tmp_path / "home")
+        asked = stats(url)
+    assert made.returncode == 0, made.stderr.decode()
+    release = json.loads(made.stdout)
+    assert release["guarantee"]["mode"] == mode
+    assert [one["role"] for one in release["models"]] == ["extraction", "naming", "auditor"]
+    assert release["topics"]
+    assert RECORDS * 0.95 < asked["answered"] < RECORDS + most
+    assert asked["failures"] == {}
+    assert len(made.stderr.decode().splitlines()) <= 4
+    shown = sfumato("show", release["id"], "--data", tmp_path / "data", home=tmp_path / "home")
+    assert (b"guarded mode" in shown.stdout) is (mode == "guarded")

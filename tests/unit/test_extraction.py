@@ -1,0 +1,146 @@
+"""One epoch's extraction by a model in batches: all segments side by side, and Ctrl-C does not wait for them."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from decimal import Decimal
+
+import pytest
+
+from gateways import modelled_policy, own_word
+from sfumato.errors import ModelUnavailable
+from sfumato.extraction import Extraction, Watch, billed
+from sfumato.model.conversation import Conversation, Message
+from sfumato.model.prompt import Reply
+from sfumato.planning import reading_of
+from sfumato.vault.derived import DerivedStore
+from sfumato.vault.journal import SUFFIX
+from sfumato.vault.keys import RootKey
+from sfumato.vault.keystore import EpochKeys
+from sfumato.vault.rawzone import RawZone
+from sfumato.vault.segments import SegmentWriter
+from stand_ins import HashedEmbedder
+
+BATCHES = modelled_policy(("model: claude-haiku-4-5", "model: claude-haiku-4-5, batch: true"))
+PATIENCE_S = 20
+
+
+class Models:
+    """A model for every segment: `answer` decides, and all must be asked before the first is answered."""
+
+    def __init__(self, answer, segments):
+        self.answer = answer
+        self.together = threading.Barrier(segments)
+        self.at_most = Decimal(0)
+
+    @contextmanager
+    def open(self, _role, *, journal=None):
+        yield self
+
+    def note_to(self, note):
+        self.note = note
+
+    def complete(self, prompts, *, arrived):
+        self.together.wait(PATIENCE_S)
+        replies = [self.answer(prompt) for prompt in prompts]
+        for place, reply in enumerate(replies):
+            arrived(place, reply)
+        return replies
+
+
+class Zone:
+    """Three segments of ten conversations each, and what extraction makes of them."""
+
+    def __init__(self, folder):
+        keys = EpochKeys(folder / "keys", RootKey(b"t" * 32))
+        self.key = keys.create("d", "2026-11", "raw")
+        self.derived_key = keys.create("d", "2026-11", "derived")
+        self.derived = folder / "derived"
+        self.raw = RawZone(
+            dataset="d", part="2026-11", folder=folder / "raw", keys=keys, receipts=folder / "receipts", sign=bytes
+        )
+        with SegmentWriter(self.raw.folder, self.key, block_records=10) as writer:
+            for number in range(30):
+                writer.add(
+                    Conversation(
+                        conversation_id=number.to_bytes(16, "big"),
+                        unit_id=number.to_bytes(16, "big"),
+                        messages=(Message(role="user", content=f"bread and {own_word(number)}"),),
+                        attributes={},
+                    )
+                )
+
+    def extract(self, models):
+        Extraction(
+            raw=self.raw,
+            folder=self.derived,
+            key=self.derived_key,
+            reading=reading_of(BATCHES),
+            embedder=HashedEmbedder(),
+            models=models,
+            watch=Watch(advance=lambda _: None, paid=lambda _: None),
+        ).run(self.key)
+
+    def stored(self):
+        return [
+            one for batch in DerivedStore(self.derived, self.derived_key).batches() for one in batch.conversation_ids
+        ]
+
+
+@pytest.fixture
+def zone(tmp_path):
+    return Zone(tmp_path)
+
+
+def labelled(_prompt):
+    return Reply(fields={"summary": "About bread.", "labels": ["bake bread"]})
+
+
+def test_all_segments_wait_for_their_batches_at_the_same_time_and_each_conversation_is_stored_once(zone):
+    zone.extract(Models(labelled, segments=3))
+    assert sorted(zone.stored()) == [number.to_bytes(16, "big") for number in range(30)]
+    assert not zone.raw.segments()
+    assert not list(zone.derived.glob(f"*{SUFFIX}"))
+
+
+def test_a_segment_that_fails_ends_the_run_without_waiting_for_the_others_and_they_retire_nothing(zone):
+    patience = threading.Event()
+    lock = threading.Lock()
+    calls = []
+
+    def answer(prompt):
+        with lock:
+            calls.append(prompt)
+            first = len(calls) == 1
+        if first:
+            raise ModelUnavailable("gone")
+        patience.wait(PATIENCE_S)
+        return labelled(prompt)
+
+    with pytest.raises(ModelUnavailable, match="gone"):
+        zone.extract(Models(answer, segments=3))
+    left = len(zone.raw.segments())
+    patience.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("segment-"):
+            thread.join(PATIENCE_S)
+    assert left == len(zone.raw.segments()) == 3
+    zone.extract(Models(labelled, segments=3))
+    assert sorted(zone.stored()) == [number.to_bytes(16, "big") for number in range(30)]
+
+
+def test_the_bill_goes_on_from_what_was_noted_last(zone):
+    begun = []
+
+    def opened(before):
+        begun.append(before)
+        return Models(labelled, segments=1)
+
+    for paid in (Decimal("1.5"), Decimal("2.25")):
+        with billed(zone.derived, zone.derived_key, opened) as models:
+            models.note(Decimal(9))
+            models.note(paid)
+    with billed(zone.derived, zone.derived_key, opened):
+        pass
+    assert begun == [0, Decimal("1.5"), Decimal("2.25")]
