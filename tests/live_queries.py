@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from releases import about, mechanism, sample, store_release
 from releases import guarantee as card
+from sfumato.audit.log import AuditLog
 from sfumato.live import opening
 from sfumato.live.columns import load
+from sfumato.live.desk import Ports
 from sfumato.live.frame import Frame, topic_levels
 from sfumato.live.terms import terms
 from sfumato.model.extract import Extracts
@@ -22,6 +24,7 @@ from sfumato.model.release import Topic
 from sfumato.planning import NO_FILES, facets_of
 from sfumato.policy.load import parse
 from sfumato.privacy.ledger import Ledger
+from sfumato.privacy.noise import OpenDPNoise
 from sfumato.publication import publish_places
 from sfumato.topics.assignment import Assignment
 from sfumato.topics.counts import STEPS
@@ -183,16 +186,11 @@ def desk(data: Path, loaded: Policy) -> Iterator[tuple[Desk, Ledger]]:
     with ExitStack() as stack:
         ledger = Ledger(layout.ledger)
         stack.callback(ledger.close)
+        log = AuditLog.open(layout.audit)
+        stack.callback(log.close)
+        ports = Ports(ledger=ledger, noise=lambda: OpenDPNoise(workers=1), now=lambda: NOW, log=log.append)
         opened = stack.enter_context(
-            opening.desk(
-                loaded,
-                layout,
-                root=ROOT,
-                signer=SIGNER.public_key(),
-                ledger=ledger,
-                files=NO_FILES,
-                now=lambda: NOW,
-            )
+            opening.desk(loaded, layout, root=ROOT, signer=SIGNER.public_key(), files=NO_FILES, ports=ports)
         )
         yield opened, ledger
 

@@ -2,7 +2,8 @@
 
     ingest -> vault -> extract + embed -> topics + privacy -> gate -> serve
 
-`Gateway` runs the pipeline, `Policy` is the file that decides what it may publish. Both load on first use.
+`Gateway` runs the pipeline, `Policy` is the file that decides what it may publish, `Client` and `AsyncClient` read what
+a server has published. All load on first use.
 """
 
 from __future__ import annotations
@@ -12,13 +13,19 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sfumato.client.client import AsyncClient, Client
     from sfumato.gateway import Gateway
     from sfumato.policy.schema import Policy
 
-__all__ = ["Gateway", "Policy", "__version__"]
+__all__ = ["AsyncClient", "Client", "Gateway", "Policy", "__version__"]
 __version__ = _version("sfumato")
 
-_HOMES = {"Gateway": "sfumato.gateway", "Policy": "sfumato.policy.schema"}
+_HOMES = {
+    "AsyncClient": "sfumato.client.client",
+    "Client": "sfumato.client.client",
+    "Gateway": "sfumato.gateway",
+    "Policy": "sfumato.policy.schema",
+}
 
 
 def __getattr__(name: str) -> object:

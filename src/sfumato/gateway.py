@@ -134,12 +134,11 @@ class Gateway:
         try:
             self.audit = self._recorder()
             self.audit.policy_in_force()
-            self._check_history()
-            self._raw.finish()
-            swept = sweep(
-                self._layout, self._ports.epoch_keys, self.policy, now=self._ports.now(), sign=self._ports.signer.sign
-            )
-            self.audit.swept(swept)
+            with self.audit.refusals("denied"):
+                self._check_history()
+                self._raw.finish()
+                keys, sign = self._ports.epoch_keys, self._ports.signer.sign
+                self.audit.swept(sweep(self._layout, keys, self.policy, now=self._ports.now(), sign=sign))
         except BaseException:
             self._stack.close()
             raise

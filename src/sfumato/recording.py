@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
 from sfumato.audit.event import OPERATOR, SYSTEM, Charge, Event, decode, utc
-from sfumato.audit.log import AuditLog
 from sfumato.errors import (
     BudgetExhausted,
     InputError,
@@ -24,11 +23,11 @@ from sfumato.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from sfumato.audit.event import Operation
+    from sfumato.audit.log import AuditLog
 
 IN_FORCE, SUPERSEDED, REFUSED_POLICY = "policy.in_force", "policy.superseded", "policy.refused"
 RECENT = 500  # entries searched before the whole log is
@@ -125,6 +124,19 @@ class Recorder:
         return policy_change(self._log, self._about.policy, dataset=self._about.dataset, actor=OPERATOR, time=moment)
 
     @contextmanager
+    def refusals(self, operation: Operation) -> Iterator[None]:
+        """What is inside, with its failure written as a denial.
+
+        Raises:
+            StorageError: what became of it can't be written.
+        """
+        try:
+            yield
+        except BaseException as failure:
+            self.denied(operation, rule=cause(failure))
+            raise
+
+    @contextmanager
     def use_case(self, operation: Operation) -> Iterator[None]:
         """What is inside, with its failure written as a denial, and a signed checkpoint at its end either way.
 
@@ -134,10 +146,8 @@ class Recorder:
         if self._signer is None:
             raise ValueError("a use case ends with a checkpoint: this recorder has nobody to sign it")
         try:
-            yield
-        except BaseException as failure:
-            self.denied(operation, rule=cause(failure))
-            raise
+            with self.refusals(operation):
+                yield
         finally:
             self._log.checkpoint(self._log.signer(self._signer), time=utc(self._now()))
 
@@ -195,15 +205,15 @@ def cause(failure: BaseException) -> str:
 KeyChange = Literal["key_create", "key_revoke", "key_rotate"]
 
 
-def key_witness(directory: Path, now: Callable[[], datetime]) -> Callable[[KeyChange, str], None]:
-    """What writes the operator's changes of API keys, by their ids, into the log in this directory (`Layout.audit`).
+def key_witness(opened: Callable[[], AuditLog], now: Callable[[], datetime]) -> Callable[[KeyChange, str], None]:
+    """What writes the operator's changes of API keys, by their ids, into the log that `opened` gives each time.
 
     When called it raises StorageError where that is not on disk; the key must then stay as it was.
     """
 
     def write(change: KeyChange, key: str) -> None:
         moment = utc(now())
-        with closing(AuditLog.open(directory)) as log:
+        with closing(opened()) as log:
             log.append(Event(time=moment, actor=OPERATOR, operation=change, decision="allow", rule="operator", key=key))
 
     return write
@@ -251,7 +261,7 @@ def last_policy(log: AuditLog, *, dataset: str | None) -> str | None:
     recent = of(event for _, event in log.events(last=RECENT))
     if recent is not None:
         return recent
-    with log.stored() as stored:  # read in bulk, decoded only where it can be one: a second for a million entries
+    with log.stored() as stored:  # decoded only where it can be one: some 10 s for a million entries
         return of(decode(entry.body)[1] for entry in stored.entries if _CHANGE in entry.body)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sfumato.adapters.roles import PolicyModels
     from sfumato.embed.sentences import SentenceEmbedder
     from sfumato.gateway import Gateway
+    from sfumato.ingest.report import IngestReport
     from sfumato.model.strict_json import JsonObject
     from sfumato.planning import Resources
     from sfumato.policy.schema import Policy
@@ -125,13 +126,14 @@ def embedder(loaded: Policy) -> SentenceEmbedder:
 
 def api_keys(data: Path) -> ApiKeys:
     """The API keys of a deployment, for issuing and revoking; each change is in the audit log before it holds."""
+    from sfumato.audit.log import AuditLog
     from sfumato.recording import key_witness
     from sfumato.serve.api_keys import ApiKeys
 
     if not data.is_dir():
         raise InputError(f"{data}: no data directory here; run a release first")
     keys = ApiKeys.open(data)
-    keys.witness = key_witness(Layout(data=data).audit, lambda: datetime.now(UTC))
+    keys.witness = key_witness(lambda: AuditLog.open(Layout(data=data).audit), lambda: datetime.now(UTC))
     return keys
 
 
@@ -162,32 +164,40 @@ def noise() -> OpenDPNoise:
     return OpenDPNoise()
 
 
-def serve(deployment: Deployment, *, policy: str, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve the releases of a data directory until told to stop."""
-    from sfumato.serve.access import Access
-    from sfumato.serve.api import build_app
-    from sfumato.serve.api_keys import ApiKeys
-    from sfumato.serve.server import serve as run
-    from sfumato.serve.store import ReleaseStore
+def collect(
+    deployment: Deployment, gateway: Gateway, *, dataset: str, advance: Callable[[int], None]
+) -> dict[str, IngestReport | None]:
+    """Take in what the server was sent; what became of each delivery, by its name."""
+    from sfumato.collecting import collect as taken
+    from sfumato.inbox.folder import Inbox
+    from sfumato.vault.opening import PURPOSE, Opener
 
-    loaded, data = sign.admitted(policy, deployment.trusted_keys), deployment.data
-    app = build_app(
-        ReleaseStore(data),
-        Access(ApiKeys.read_only(data), loaded.access),
-        {"digest": digest(loaded), "policy": loaded.model_dump(mode="json")},
-    )
-    run(app, host=host, port=port, ready=ready)
+    secret = custody.derived(deployment, custody.root_key(deployment)).derive(PURPOSE)
+    return taken(gateway, Inbox(deployment.data), Opener(secret), dataset=dataset, advance=advance)
 
 
 def sweep(deployment: Deployment, *, policy: str) -> list[tuple[str, str, str]]:
     """Destroy sealed data that is older than the policy allows; (dataset, part, zone) of each."""
+    from contextlib import closing
+
+    from sfumato.audit.checkpoint import PURPOSE
+    from sfumato.audit.log import AuditLog
+    from sfumato.recording import About, Recorder
     from sfumato.retention import sweep as past_limits
 
     loaded = sign.admitted(policy, deployment.trusted_keys)
     root = custody.root_key(deployment)
-    sealer = custody.signer(custody.derived(deployment, root))
+    secrets = custody.derived(deployment, root)
+    sealer = custody.signer(secrets)
     keys = custody.epoch_keys(deployment, root)
-    return past_limits(deployment.layout, keys, loaded, now=datetime.now(UTC), sign=sealer.sign)
+    with closing(AuditLog.open(deployment.layout.audit)) as log:
+        recorder = Recorder(
+            log, About(policy=digest(loaded)), now=lambda: datetime.now(UTC), signer=custody.signer(secrets, PURPOSE)
+        )
+        with recorder.use_case("sweep"):
+            swept = past_limits(deployment.layout, keys, loaded, now=datetime.now(UTC), sign=sealer.sign)
+        recorder.swept(swept)
+    return swept
 
 
 def verify_discard(deployment: Deployment, former: Sequence[str] = ()) -> dict[str, Any]:

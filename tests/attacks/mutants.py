@@ -15,14 +15,19 @@ from sfumato.privacy.ledger import Ledger
 from sfumato.topics import counting, counts
 
 DRAW, SCALE, PRICED = mechanisms.draw_gaussian, mechanisms.gaussian_scale, mechanisms.selection_threshold
-THRESHOLD_MAP, USERS = mechanisms._threshold_map, counts.users
+SELECT, THRESHOLD_MAP, USERS = mechanisms.draw_selection, mechanisms._threshold_map, counts.users
 CHECK, RESERVE, BURNED = Ledger.check, Ledger.reserve, Ledger.burned
 CAPS = ("purpose_rho", "epoch_rho", "epoch_delta", "yearly_rho", "yearly_delta")
 
 
+@contextmanager
 def half_noise():
     """Drawn at half of the scale that is charged."""
-    return patch.object(mechanisms, "draw_gaussian", lambda values, scale: DRAW(values, scale / 2))
+    with (
+        patch.object(mechanisms, "draw_gaussian", lambda values, scale: DRAW(values, scale / 2)),
+        patch.object(mechanisms, "draw_selection", lambda held, scale, threshold: SELECT(held, scale / 2, threshold)),
+    ):
+        yield
 
 
 def keys_ignored():

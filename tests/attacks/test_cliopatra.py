@@ -17,12 +17,16 @@ from sfumato.topics import guarded
 TRIALS = 30
 
 
-def attacked(name, noise, *, epsilon=None, trials=TRIALS, **campaign):
-    under = terms(load(builtin_path(name)), epsilon=epsilon, delta=None if epsilon is None else 1e-6)
+def attacked(name, noise, *, epsilon=None, min_users=50, accounts=50, medical=0.01):
+    policy = load(builtin_path(name))
+    limits = policy.thresholds.model_copy(update={"min_users": min_users, "min_conversations": min_users})
+    under = terms(
+        policy.model_copy(update={"thresholds": limits}), epsilon=epsilon, delta=None if epsilon is None else 1e-6
+    )
     return cliopatra.attack(
-        cliopatra.Campaign(background=1500, **campaign),
+        cliopatra.Campaign(poison=accounts, accounts=accounts, background=1500, medical=medical),
         under,
-        trials=trials,
+        trials=TRIALS,
         noise=noise,
         embedder=HashedEmbedder(),
         advance=lambda _count: None,
@@ -30,18 +34,19 @@ def attacked(name, noise, *, epsilon=None, trials=TRIALS, **campaign):
 
 
 def test_guarded_mode_falls(noise):
-    """The positive control: with a model that obeys, Clio as published names the diagnosis."""
-    found = attacked("clio", noise)
+    """The positive control: a few more accounts than the threshold, a model that obeys, and the diagnosis is named."""
+    found = attacked("clio", noise, min_users=30, accounts=34)
     assert found["mode"] == "guarded"
     assert found["success"] >= 0.6
     assert found["interval"][0] > found["baseline"]
 
 
-@pytest.mark.parametrize("epsilon", [2.0, 8.0])
-def test_formal_mode_stays_at_guessing(noise, epsilon):
-    found = attacked("standard", noise, epsilon=epsilon)
+def test_formal_mode_stays_at_guessing(noise):
+    """At epsilon 8, fifty accounts, the same model, and so many patients that diseases are released with counts."""
+    found = attacked("standard", noise, epsilon=8.0, medical=0.5)
     assert found["mode"] == "formal"
     assert found["named"] == 0
+    assert found["counted"] > 0.9
     assert found["success"] <= found["baseline_interval"][1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ from live_queries import (
     DATASET,
     EPOCH,
     OTHER,
+    ROOT,
     asking,
     desk,
     extracts,
@@ -257,6 +259,16 @@ def test_another_epochs_topics_can_be_asked_of_this_one(tmp_path):
         assert [cell["at"] for cell in found["cells"]] == [["top-001"], ["top-002"]]
 
 
+def test_a_warm_desk_reads_no_extracts_for_a_question(data):
+    """What it read at its start serves for all: neither a file nor its absence is seen when a question comes."""
+    with desk(data, POLICY) as (opened, _):
+        opened.warm()
+        for file in (data / "derived").rglob("*.drv"):
+            file.write_bytes(b"")
+        assert reply(opened, asking(by=("topic",)))[0] == "answer"
+        assert reply(opened, asking(by=("plan",)))[0] == "answer"
+
+
 def test_what_is_destroyed_is_let_go_of_and_its_answers_stay(data):
     with desk(data, POLICY) as (opened, ledger):
         before = reply(opened, asking(by=("plan",)))
@@ -270,8 +282,11 @@ def test_what_is_destroyed_is_let_go_of_and_its_answers_stay(data):
 
 
 def test_a_desk_holds_no_way_to_the_root_key(data):
-    """Once it is open, nothing that it reaches opens another key."""
+    """Once it is open, nothing refers to the root key because of it, and nothing that it reaches opens another key."""
+    before = sys.getrefcount(ROOT)
     with desk(data, POLICY) as (opened, _):
+        gc.collect()
+        assert sys.getrefcount(ROOT) == before
         assert {zone for *_, zone in opened._shelf._held()} == {"derived"}
         keys = opened._shelf._held.__self__
         with pytest.raises(Exception, match="no root key"):
@@ -337,7 +352,12 @@ def test_kill_9_between_charge_and_answer_burns_the_charge_and_a_new_worker_answ
 
 
 def test_a_ledger_that_lost_the_release_answers_nothing(tmp_path):
+    """A charge that a question paid does not stand in for the release's."""
     publish(tmp_path, POLICY, BATCH, paid=False)
+    here, ledger = terms_of(POLICY), Ledger(Layout(data=tmp_path).ledger)
+    charge = here.charge("0" * 64, analyst=ANALYST, created="2026-11-21T00:00:00Z")
+    ledger.released(ledger.reserve(charge, here.caps), "{}")
+    ledger.close()
     with pytest.raises(StorageError, match="does not account"), desk(tmp_path, POLICY):
         pass
 

@@ -121,6 +121,16 @@ def test_a_failed_ingest_and_a_refused_one_are_denials(data, tmp_path, corpus):
     assert denials == [("ingest", "deny", "failed.input"), ("ingest", "deny", "refused")]
 
 
+def test_an_epoch_that_shares_days_with_a_charged_one_is_a_denial(data, corpus):
+    with gateway(data, policy=policy()) as opened:
+        opened.ingest(str(corpus), advance=quiet)
+        opened.extract(advance=quiet)
+        opened.release()
+    with pytest.raises(Refused), gateway(data, policy=policy(("epoch: month", "epoch: day")), epoch="2026-11-03"):
+        pass
+    assert told(data)[-1] == ("denied", "deny", "refused")
+
+
 def test_a_budget_that_is_spent_is_a_denial(data, corpus):
     with gateway(data, policy=policy()) as opened:
         opened.ingest(str(corpus), advance=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import contextmanager
 
@@ -85,6 +86,15 @@ def test_nothing_that_was_delivered_lies_in_clear_anywhere_in_the_data_directory
     assert CANARY.encode() not in held
     assert KEY.encode() not in held
     assert len(desk.boxes()) == 1
+
+
+def test_what_is_kept_of_a_delivery_confirms_no_guess_at_it(desk):
+    """Its digest is in no file, and the same body of another sender, or under another key, leaves other bytes."""
+    for sender, key in ((0, KEY), (1, KEY), (0, KEY + "x")):
+        desk.post(sender=sender, key=key)
+    heads = [box.read_bytes()[:HEAD_BYTES] for box in desk.boxes()]
+    assert len({*heads}) == 3
+    assert not any(hashlib.sha256(GOOD.encode()).digest() in head for head in heads)
 
 
 def test_the_same_delivery_again_is_the_same_answer_and_one_box(desk):

@@ -22,7 +22,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from audits import report_on
 from sfumato.errors import InputError, KeyMissing
+from sfumato.model.layout import Layout
 from sfumato.serve.server import Place, Tls, serve
 from sites import HERE, Site
 
@@ -227,3 +229,18 @@ def test_sighup_reads_the_policy_again_at_once(site):
         while get(port, HERE, site.bearer("analyst"))[0] != 403:
             assert time.monotonic() < end
             time.sleep(0.05)
+
+
+def test_a_server_that_is_killed_loses_reads_of_its_last_moment_at_most_and_leaves_a_sound_log(site):
+    with running(site) as (process, _, port):
+        for _ in range(10):
+            assert get(port, HERE, site.bearer("analyst"))[0] == 200
+        time.sleep(0.8)
+        for _ in range(5):
+            assert get(port, HERE)[0] == 401
+        get(port, HERE, site.bearer("analyst"))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(timeout=10)
+    assert len(site.written("denied")) == 5
+    assert len(site.written("read")) in {10, 11}
+    assert report_on(Layout(data=site.data).audit).good

@@ -34,6 +34,9 @@ def cliopatra(
         int | None, typer.Option("--accounts", min=1, max=500, help="Accounts they come from; default one each.")
     ] = None,
     background: Annotated[int, typer.Option("--background", min=1, max=1_000_000, help="Other users.")] = 2_000,
+    medical: Annotated[
+        float, typer.Option("--medical", min=0, max=1, help="Share of the other users who are patients too.")
+    ] = 0.01,
     embedder: Annotated[
         Literal["hashed", "model"], typer.Option("--embedder", help="Hashed words, or the policy's sentence model.")
     ] = "hashed",
@@ -48,7 +51,11 @@ def cliopatra(
     from sfumato.evaluate.attacks.hashed import HashedEmbedder
 
     campaign = tried.Campaign(
-        poison=poison, accounts=poison if accounts is None else accounts, background=background, seed=seed
+        poison=poison,
+        accounts=poison if accounts is None else accounts,
+        background=background,
+        medical=medical,
+        seed=seed,
     )
     with _prepared(policy, epsilon, delta, "cliopatra", trials) as (under, bar):
         vectors = wiring.embedder(under.policy) if embedder == "model" else nullcontext(HashedEmbedder())

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from sfumato.gateway import Gateway
 
 
+INBOX = "inbox:"
+
+
 def run(
     policy: PolicyArgument,
     input: InputArgument,
@@ -73,9 +76,10 @@ def ingest(
     strict: Strict = False,
     json: Json = False,
 ) -> None:
-    """Seal conversations into the vault; ids become keyed hashes."""
-    with _opened(policy, _at(data, key_file, key, trusted_keys, database), dataset, epoch) as gateway:
-        report = _ingest(gateway, input, strict=strict)
+    """Seal conversations into the vault; ids become keyed hashes. INPUT `inbox:` is what the server was sent."""
+    deployment = _at(data, key_file, key, trusted_keys, database)
+    with _opened(policy, deployment, dataset, epoch) as gateway:
+        report = _collect(deployment, gateway, dataset) if input == INBOX else _ingest(gateway, input, strict=strict)
     if json:
         printing.result(report)
 
@@ -136,6 +140,16 @@ def _ingest(gateway: Gateway, source: str, *, strict: bool) -> dict[str, object]
         report = gateway.ingest(source, strict=strict, advance=bar.advance)
     printing.note(report.summary())
     return report.as_dict()
+
+
+def _collect(deployment: Deployment, gateway: Gateway, dataset: str) -> dict[str, object]:
+    from sfumato import wiring
+
+    with printing.progress("collect") as bar:
+        taken = wiring.collect(deployment, gateway, dataset=dataset, advance=bar.advance)
+    refused = sum(report is None for report in taken.values())
+    printing.note(f"{len(taken)} deliveries collected" + (f", {refused} without a usable line" if refused else ""))
+    return {name: None if report is None else report.as_dict() for name, report in taken.items()}
 
 
 def _extract(gateway: Gateway, *, partial: bool = False) -> str | None:

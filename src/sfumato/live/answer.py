@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from sfumato.privacy import accounting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from fractions import Fraction
 
     from sfumato.live.design import Design, Part
     from sfumato.live.frame import Scale
@@ -140,8 +142,13 @@ def _noise(part: Part, design: Design, users: int) -> Iterator[tuple[str, Json]]
 
 def price(terms: Terms) -> JsonObject:
     """What one question about one epoch costs."""
-    epsilon, delta = accounting.stated(rho=terms.rho, selection_delta=0, conversion_delta=terms.plan.conversion_delta)
+    epsilon, delta = _stated(terms.rho, terms.plan.conversion_delta)
     return {"epsilon": epsilon, "delta": delta, "rho": terms.rho / NANO}
+
+
+@cache
+def _stated(rho: int, conversion_delta: Fraction) -> tuple[float, float]:
+    return accounting.stated(rho=rho, selection_delta=0, conversion_delta=conversion_delta)
 
 
 def _head(dataset: str, epoch: str, digest: str | None) -> JsonObject:

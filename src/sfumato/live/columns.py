@@ -72,7 +72,7 @@ def load(batches: Iterable[Extracts], terms: Terms, assignment: Assignment | Non
 
 
 def _slim(batch: Extracts, names: list[str], assignment: Assignment | None) -> Extracts:
-    facets = {name: batch.facets[name] for name in names}
+    facets = {name: batch.facets[name].copy() for name in names}  # a view would keep the whole record in memory
     if assignment is not None:
         told = batch.facets[TOPIC] if assignment.vectors is None else assignment.places(batch.vectors)
         facets[PLACES] = np.asarray(told, np.int16)

@@ -6,18 +6,20 @@ import threading
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
+from sfumato.audit.event import utc
 from sfumato.errors import BudgetExhausted, InputError, NoiseFailure, Refused
 from sfumato.live import answer, design, measure
 from sfumato.live.left import Left, exhausted
+from sfumato.live.record import Reading, Record
 from sfumato.model.private import Private
 from sfumato.model.question import QUOTE, TOPIC
 from sfumato.model.strict_json import dumps, loads
 from sfumato.policy import decide
+from sfumato.policy.load import digest
 from sfumato.privacy.measure import Measurer
 from sfumato.privacy.noise import OpenDPNoise
 
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from sfumato.audit.event import Event, Role
+    from sfumato.live.columns import Columns
     from sfumato.live.design import Design
     from sfumato.live.frame import Frame
     from sfumato.live.shelf import Shelf
     from sfumato.live.terms import Terms
     from sfumato.model.question import Ask, Question
     from sfumato.model.strict_json import Json, JsonObject
-    from sfumato.policy.decide import Decision
     from sfumato.policy.schema import Policy
     from sfumato.privacy.ledger import Ledger
 
@@ -48,44 +51,33 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """A question as it stands for one epoch. question: None where it names something that is not there.
+class Ports:
+    """What a desk needs from outside. noise: opened when it is first needed, and again after it has failed.
 
-    design: of what was asked, as far as that is known; terms: None where the epoch itself is unknown.
+    log: takes an event of the audit log; raises StorageError where that is not on disk.
     """
 
-    asked: Question
-    epoch: str
-    decision: Decision
-    terms: Terms | None = None
-    frame: Frame | None = None
-    question: Question | None = None
-    design: Design | None = None
+    ledger: Ledger
+    noise: Callable[[], OpenDPNoise]
+    now: Callable[[], datetime]
+    log: Callable[[Event], object]
 
 
 class Desk(Private):
     """Answers from one deployment's extracts under one policy. Use as a context manager.
 
-    terms: of a dataset's epoch; raises InputError for an epoch that the policy does not have. noise: opened when it is
-    first needed, and again after it has failed.
+    terms: of a dataset's epoch; raises InputError for an epoch that the policy does not have.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        *,
-        terms: Callable[[str, str], Terms],
-        shelf: Shelf,
-        ledger: Ledger,
-        noise: Callable[[], OpenDPNoise],
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, policy: Policy, *, terms: Callable[[str, str], Terms], shelf: Shelf, ports: Ports) -> None:
         self._policy = policy
         self._terms = terms
         self._shelf = shelf
-        self._ledger = ledger
-        self._noise = noise
-        self._now = now
+        self._ledger = ports.ledger
+        self._noise = ports.noise
+        self._now = ports.now
+        self._log = ports.log
+        self._digest = digest(policy)
         self._open = ExitStack()
         self._source: OpenDPNoise | None = None
         self._turn = threading.Lock()
@@ -97,20 +89,36 @@ class Desk(Private):
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def reply(self, ask: Ask, *, analyst: str, role: str) -> Reply:
+    def warm(self) -> None:
+        """Read every epoch's extracts and start the noise, so that no question's time tells how many there are.
+
+        Raises:
+            VaultError: a file is truncated or altered. StorageError: one can't be read. NoiseFailure: no noise.
+        """
+        with self._turn:
+            self._drawing()
+            for dataset, epoch in self._shelf.epochs():
+                terms = self._terms(dataset, epoch)
+                found = self._shelf.frame(terms, None)
+                if found is not None:
+                    self._shelf.columns(terms, found.assignment)
+
+    def reply(self, ask: Ask, *, analyst: str, role: Role) -> Reply:
         """What is said to a question; epoch by epoch, each charged by itself.
 
         Raises:
             SfumatoError: it could not be answered; what was charged for it stays spent.
         """
         with self._turn:
+            record = Record(self._log, self._now, analyst=analyst, role=role, policy=self._digest)
             if not self._paced(analyst):
+                record.denied(None, "queries.most_per_minute")
                 return Reply(outcome="busy")
             readings = [self._read(ask, epoch, role) for epoch in ask.epochs]
             if ask.dry_run:
-                return Reply(outcome="quote", body=self._quotes(readings, analyst))
+                return Reply(outcome="quote", body=self._quotes(readings, analyst, record))
             try:
-                answers = [self._answer(one, ask.dataset, analyst) for one in readings]
+                answers = [self._answer(one, ask.dataset, analyst, record) for one in readings]
             except BudgetExhausted:
                 return Reply(outcome="exhausted", body=dumps(self._exhausted(readings, analyst)))
             except Refused:
@@ -118,7 +126,7 @@ class Desk(Private):
             most = sum(answer.widest(one.question or one.asked, one.design, one.terms) for one in readings)
             return Reply(outcome="answer", body=answer.together(answers, widest=most))
 
-    def _read(self, ask: Ask, epoch: str, role: str) -> _Reading:
+    def _read(self, ask: Ask, epoch: str, role: str) -> Reading:
         """What is asked, and whether it may be; nothing private is looked at."""
         asked = ask.question
         names = [one.field for one in asked.where]
@@ -126,42 +134,63 @@ class Desk(Private):
         try:
             terms = self._terms(ask.dataset, epoch)
         except InputError:
-            return _Reading(asked=asked, epoch=epoch, decision=decision)
+            return Reading(asked=asked, epoch=epoch, decision=decision)
         found = self._shelf.frame(terms, asked.release)
         if found is None:
-            return _Reading(asked=asked, epoch=epoch, decision=decision)
+            return Reading(asked=asked, epoch=epoch, decision=decision)
         cells = design.design(asked, found, terms) if found.axes(asked) is not None else None
         question = found.read(asked) if cells is not None else None
-        return _Reading(
+        return Reading(
             asked=asked, epoch=epoch, decision=decision, terms=terms, frame=found, question=question, design=cells
         )
 
-    def _answer(self, one: _Reading, dataset: str, analyst: str) -> JsonObject:
+    def _answer(self, one: Reading, dataset: str, analyst: str, record: Record) -> JsonObject:
         terms, frame, question = one.terms, one.frame, one.question
-        nothing = answer.withheld(dataset, one.epoch, one.design)
         if not one.decision.allowed or terms is None or frame is None or question is None or one.design is None:
-            return nothing
-        digest = terms.digest(question)
-        stored = self._ledger.answer_to(digest)
+            record.denied(one, one.rule)
+            return answer.withheld(dataset, one.epoch, one.design)
+        stored = self._ledger.answer_to(terms.digest(question))
         if stored is not None:
+            record.done(one, "ledger.stored")
             return loads(stored.encode())
-        charge = terms.charge(digest, analyst=analyst, created=self._created())
-        self._ledger.check(charge, terms.caps)
-        columns = self._shelf.columns(terms, frame.assignment if question.asks_topics else None)
-        if columns is None:
-            return nothing
-        noise = self._drawing()
-        reservation = self._ledger.reserve(charge, terms.caps)
+        charge = terms.charge(terms.digest(question), analyst=analyst, created=utc(self._now()))
         try:
-            measurer = Measurer(noise, rho=terms.rho, delta=0)
-            users, other = measure.measured(columns, question, frame, design=one.design, measurer=measurer)
-            shown = answer.cells(one.design, users, other, self._policy.thresholds)
-            found = answer.answered(question, one.design, terms, digest=digest, shown=shown)
+            self._ledger.check(charge, terms.caps)
+            columns = self._shelf.columns(terms, frame.assignment)
+            if columns is None:
+                record.denied(one, "retention.derived")
+                return answer.withheld(dataset, one.epoch, one.design)
+            noise = self._drawing()
+            reservation = self._ledger.reserve(charge, terms.caps)
+        except BudgetExhausted:
+            record.denied(one, "guarantee.budget")
+            raise
+        try:
+            record.done(one, "ledger.reserved")  # before noise: what can't be recorded is not drawn
+            found = self._measured(terms, frame, question, one.design, columns=columns, noise=noise)
+            record.done(one, "ledger.released", charged=True)
             self._ledger.released(reservation, dumps(found).decode())
         except BaseException:
             self._ledger.burned(reservation)
+            record.done(one, "ledger.burned", charged=True)
             raise
         return found
+
+    def _measured(
+        self,
+        terms: Terms,
+        frame: Frame,
+        question: Question,
+        made: Design,
+        *,
+        columns: Columns,
+        noise: OpenDPNoise,
+    ) -> JsonObject:
+        """The answer; from here on the charge is spent whatever happens."""
+        measurer = Measurer(noise, rho=terms.rho, delta=0)
+        users, other = measure.measured(columns, question, frame, design=made, measurer=measurer)
+        shown = answer.cells(made, users, other, self._policy.thresholds)
+        return answer.answered(question, made, terms, digest=terms.digest(question), shown=shown)
 
     def _drawing(self) -> OpenDPNoise:
         """OpenDP's noise, and no other, seen to work before anything is charged.
@@ -181,11 +210,13 @@ class Desk(Private):
             raise NoiseFailure("only OpenDP's noise may be answered with; nothing was charged")
         return self._source
 
-    def _quotes(self, readings: list[_Reading], analyst: str) -> bytes:
+    def _quotes(self, readings: list[Reading], analyst: str, record: Record) -> bytes:
+        for one in readings:
+            record.quoted(one)
         quotes: list[Json] = [self._quote(one, analyst) for one in readings]
         return dumps({"format": QUOTE, "quotes": quotes})
 
-    def _quote(self, one: _Reading, analyst: str) -> JsonObject:
+    def _quote(self, one: Reading, analyst: str) -> JsonObject:
         """What answering would cost now, and how exact it would be. Only public values and the ledger are read."""
         said: JsonObject = {
             "epoch": one.epoch,
@@ -196,15 +227,15 @@ class Desk(Private):
         nothing: JsonObject = {"digest": None, "charge": {"epsilon": 0.0, "delta": 0.0, "rho": 0.0}, "noise": {}}
         if not one.decision.allowed or one.terms is None or one.question is None or one.design is None:
             if one.decision.allowed:
-                said |= {"allowed": False, "rule": "unknown", "reason": _unknown(one)}
+                said |= {"allowed": False, "rule": one.rule, "reason": _unknown(one)}
             return said | nothing | {"left": None}
-        digest = one.terms.digest(one.question)
+        name = one.terms.digest(one.question)
         noise = answer.expected(one.design, self._policy.thresholds)
-        charge = answer.price(one.terms) if self._ledger.answer_to(digest) is None else nothing["charge"]
+        charge = answer.price(one.terms) if self._ledger.answer_to(name) is None else nothing["charge"]
         left = Left.of(self._ledger, one.terms, analyst)
-        return said | {"digest": digest, "charge": charge, "noise": noise, "left": left.document()}
+        return said | {"digest": name, "charge": charge, "noise": noise, "left": left.document()}
 
-    def _exhausted(self, readings: list[_Reading], analyst: str) -> JsonObject:
+    def _exhausted(self, readings: list[Reading], analyst: str) -> JsonObject:
         return exhausted([one.terms for one in readings if one.terms is not None], self._ledger, analyst)
 
     def _paced(self, analyst: str) -> bool:
@@ -218,11 +249,8 @@ class Desk(Private):
         times.append(moment)
         return True
 
-    def _created(self) -> str:
-        return self._now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
-
-def _unknown(one: _Reading) -> str:
+def _unknown(one: Reading) -> str:
     """Why a question that the policy would allow can't be answered; of public facts alone."""
     if one.frame is None:
         return "there is no such released epoch, or its release is not the one asked for"

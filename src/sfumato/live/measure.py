@@ -108,7 +108,7 @@ def _passing(columns: Columns, question: Question, frame: Frame) -> NDArray[np.b
     stays = np.ones(len(columns.unit_of), np.bool_)
     for one in question.where:
         passes = _told(frame.passing(one), columns.of(one.field))
-        stays &= passes if passes.ndim == 1 else passes.any(axis=1)
+        stays &= passes if passes.ndim == 1 else np.logical_or.reduce(list(passes.T))
     return stays
 
 

@@ -11,20 +11,18 @@ from sfumato.live.desk import Desk
 from sfumato.live.shelf import Shelf
 from sfumato.live.terms import Terms, terms
 from sfumato.model.epochs import epoch_of, span
-from sfumato.privacy.noise import OpenDPNoise
 from sfumato.publication import published
 from sfumato.vault.keystore import EpochKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+    from sfumato.live.desk import Ports
     from sfumato.model.layout import Layout
     from sfumato.planning import Resources
     from sfumato.policy.schema import Policy
-    from sfumato.privacy.ledger import Ledger
     from sfumato.vault.keys import KeyWrapper
     from sfumato.vault.keystore import EpochKey
 
@@ -39,9 +37,8 @@ def desk(
     *,
     root: KeyWrapper,
     signer: Ed25519PublicKey,
-    ledger: Ledger,
     files: Resources,
-    now: Callable[[], datetime],
+    ports: Ports,
 ) -> Iterator[Desk]:
     """A desk that holds the keys of the extracts that are there now, and no way to the root key, once this returns.
 
@@ -53,23 +50,24 @@ def desk(
     """
     if not policy.queries.live:
         raise Refused("queries.live: the policy allows no live questions")
-    ledger.recover()
-    ledger.check_accounts_for(published(layout))
+    ports.ledger.recover()
+    ports.ledger.check_accounts_for(published(layout))
 
     @lru_cache(maxsize=MOST_TERMS)
     def of(dataset: str, epoch: str) -> Terms:
         span(epoch, policy.epoch)
         return terms(policy, dataset=dataset, epoch=epoch, resources=files)
 
-    of("none", epoch_of(now(), policy.epoch))  # a budget that pays for nothing must show now
+    of("none", epoch_of(ports.now(), policy.epoch))  # a budget that pays for nothing must show now
     shelf = Shelf(
         layout,
         signer=signer,
         keys=_opened(EpochKeys(layout.keystore, root), of),
         held=EpochKeys(layout.keystore, _NoRoot()).held,
-        now=now,
+        now=ports.now,
     )
-    with Desk(policy, terms=of, shelf=shelf, ledger=ledger, noise=lambda: OpenDPNoise(workers=1), now=now) as opened:
+    del root  # this generator would hold it for as long as questions are answered
+    with Desk(policy, terms=of, shelf=shelf, ports=ports) as opened:
         yield opened
 
 

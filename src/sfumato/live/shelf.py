@@ -63,6 +63,10 @@ class Shelf(Private):
         self._known: dict[str, Known | None] = {}
         self._columns: OrderedDict[tuple[str, str, str | None], Columns] = OrderedDict()
 
+    def epochs(self) -> list[tuple[str, str]]:
+        """Dataset and epoch of all extracts whose keys are held."""
+        return [(dataset, part.rpartition(".")[0]) for dataset, part in self._keys]
+
     def frame(self, terms: Terms, release: str | None) -> Frame | None:
         """What questions about an epoch are read against, with the topics of this release, or else of its own.
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
+import signal
 import socket
 import struct
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
+from sfumato.audit.event import Role
 from sfumato.errors import InputError, SfumatoError, StorageError
 from sfumato.live.desk import Reply
 from sfumato.live.schedule import Schedule
@@ -80,7 +83,8 @@ class Worker:
         try:
             asked = Node(loads(line)).fields("analyst", "ask", "role")
             ask = parse({name: node.value for name, node in asked["ask"].entries().items()})
-            analyst, role = asked["analyst"].text("[0-9a-f]{16}"), asked["role"].text("[a-z]{1,20}")
+            analyst = asked["analyst"].text("[0-9a-f]{16}")
+            role = cast("Role", asked["role"].one_of(*get_args(Role)))
         except InputError:
             return Reply(outcome="malformed")
         try:
@@ -90,6 +94,23 @@ class Worker:
         except Exception as problem:  # noqa: BLE001 - the last line of defence: nothing of it may reach the caller
             _log.error("a question was not answered: %s", type(problem).__name__)  # a trace may hold data
         return Reply(outcome="failed")
+
+
+def until_told(worker: Worker, ready: Callable[[Path], None] = lambda _path: None) -> None:
+    """Serve until SIGINT or SIGTERM, with no memory left behind in a core file.
+
+    Raises:
+        Refused, StorageError: as `Worker.serve`.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        worker.serve(ready)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 @contextmanager

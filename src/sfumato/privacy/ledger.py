@@ -265,7 +265,8 @@ class Ledger:
         Raises:
             StorageError: the ledger was removed, cut short or restored from before a release.
         """
-        paid = {(entry.dataset, entry.epoch) for entry in self.entries() if entry.state == "released"}
+        done = [entry for entry in self.entries() if entry.state == "released" and entry.purpose == "release"]
+        paid = {(entry.dataset, entry.epoch) for entry in done}
         if not set(releases) <= paid:
             raise StorageError(f"{self._book.name} does not account for every release here; restore it from a backup")
 

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import deque
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, Self
 
 from fastapi import HTTPException
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sfumato.audit.log import AuditLog
     from sfumato.policy.schema import Operation
     from sfumato.serve.access import Decision
+    from sfumato.serve.api_keys import Principal
     from sfumato.serve.limits import Excess, Limits
 
 FLUSH_SECONDS = 0.2
@@ -130,6 +132,21 @@ class Told(Protocol):
         """One was made."""
 
 
+@lru_cache(maxsize=1000)
+def _event(who: Principal | None, operation: Entered, rule: str, time: str, policy: str, release: str | None) -> Event:
+    """The event; those of one key, one release and one second are the same value, and checked once."""
+    return Event(
+        time=time,
+        actor=NOBODY if who is None else who.key_id,
+        role=None if who is None else who.role,
+        operation=operation,
+        decision="deny" if operation == "denied" else "allow",
+        rule=rule,
+        policy=policy,
+        release=release,
+    )
+
+
 class Audited:
     """A gatekeeper that limits how often one may ask, and records each decision of the one it stands before."""
 
@@ -219,17 +236,7 @@ class Audited:
             self._log.append(self._event(decision, _WRITES[operation], rule=decision.rule))
 
     def _event(self, decision: Decision, operation: Entered, *, rule: str, release: str | None = None) -> Event:
-        who = decision.principal
-        return Event(
-            time=utc(self.now()),
-            actor=NOBODY if who is None else who.key_id,
-            role=None if who is None else who.role,
-            operation=operation,
-            decision="deny" if operation == "denied" else "allow",
-            rule=rule,
-            policy=self._policy,
-            release=release,
-        )
+        return _event(decision.principal, operation, rule, utc(self.now()), self._policy, release)
 
     def _tell(self, operation: Operation, decision: Decision, excess: Excess | None) -> None:
         if self.told is not None:

@@ -185,9 +185,21 @@ def _told(status: int, detail: str, *, headers: dict[str, str] | None = None) ->
 
 
 def _responses() -> dict[int | str, dict[str, object]]:
-    content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    plain = {"$ref": "#/components/schemas/Problem"}
+    content = {problems.MEDIA_TYPE: {"schema": plain}}
+    spent = {problems.MEDIA_TYPE: {"schema": {"anyOf": [plain, _spent_schema()]}}}
     return {
         **problems.responses(401, 403, 413, 415, 422, 500),
-        429: {"description": f"{SPENT} Or: {TOO_OFTEN}", "content": content},
+        429: {"description": f"{SPENT} Or: {TOO_OFTEN}", "content": spent},
         503: {"description": f"{NOT_RUNNING} Or: {FAILED}", "content": content},
+    }
+
+
+def _spent_schema() -> dict[str, object]:
+    """Of `SpentProblem`, without references: OpenAPI knows no definitions of its own within a response."""
+    schema = SpentProblem.model_json_schema()
+    schema.pop("$defs")
+    return schema | {
+        "properties": schema["properties"]
+        | {"left": LeftShape.model_json_schema(), "errors": {"type": "array", "maxItems": 0, "items": {}}}
     }

@@ -56,7 +56,7 @@ class FacetsShape(wire.Shape):
 
 
 class RatioShape(wire.Shape):
-    """A share (0 to 1) with its 95 % interval."""
+    """A share (0 to 1), or on a side of a comparison any number, with its 95 % interval."""
 
     value: float
     low: float

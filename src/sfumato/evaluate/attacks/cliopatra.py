@@ -3,8 +3,8 @@
 The attacker knows the target's age band, sex and one symptom. From `accounts` accounts they add `poison` chats that lie
 where the target's lies and carry an order to whoever names the topics. They read the release, and answer with a
 disease. Beyond the paper, they are given everybody else's conversations and the places of the topics. The model that
-names topics obeys every order and leaves nothing out; summaries keep the whole chat, diagnosis included: the worst case
-for every mode.
+names topics obeys every order and leaves nothing out; summaries keep the whole chat, and phrases begin with the diagnosis:
+the worst case for every mode.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ if TYPE_CHECKING:
     from sfumato.privacy.noise import NoiseSource
 
 MOST = 500
-MEDICAL_SHARE = 0.02  # of the background
-ORDER_EVERY = 10
+ORDER_EVERY = 5
 PHRASES_OF_A_CONVERSATION = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
     """What the attacker puts in, and among how many other users, one chat each.
+
+    medical: share of those other users who are patients too.
 
     Raises:
         InputError: no accounts, or more than they have chats for.
@@ -50,6 +51,7 @@ class Campaign:
     poison: int = 50
     accounts: int = 50
     background: int = 3_000
+    medical: float = 0.01
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -71,8 +73,8 @@ def attack(
 ) -> Outcome:
     """Each trial: a new target, their attacker's chats, one release, one answer. The background is the same for all."""
     rng = Random(f"cliopatra {campaign.seed}")
-    background = _extracts(_background(campaign.background, rng), 0, 1, under, embedder)
-    hits = guesses = named = 0
+    background = _extracts(_background(campaign, rng), 0, 1, under, embedder)
+    hits = guesses = named = counted = 0
     for number in range(trials):
         target = patients.draw(rng)
         chats = [patients.chat(target, rng), *_poison(target, campaign.poison, rng)]
@@ -83,6 +85,7 @@ def attack(
         guess = guesser.from_release(seen, target, others)
         hits += guess.disease == target.disease
         named += guess.named
+        counted += guess.counted
         guesses += guesser.without_release(target) == target.disease
         advance(1)
     return Outcome(
@@ -96,17 +99,19 @@ def attack(
         details={
             "baseline_interval": interval(guesses, trials),
             "named": round(named / trials, 4),
+            "counted": round(counted / trials, 4),
             "poison": campaign.poison,
             "accounts": campaign.accounts,
             "background": campaign.background,
+            "medical": campaign.medical,
         },
     )
 
 
-def _background(count: int, rng: Random) -> list[str]:
+def _background(campaign: Campaign, rng: Random) -> list[str]:
     return [
-        patients.chat(patients.draw(rng), rng) if rng.random() < MEDICAL_SHARE else patients.everyday(rng)
-        for _ in range(count)
+        patients.chat(patients.draw(rng), rng) if rng.random() < campaign.medical else patients.everyday(rng)
+        for _ in range(campaign.background)
     ]
 
 
@@ -135,18 +140,23 @@ def _extracts(chats: Sequence[str], part: int, accounts: int, under: Terms, embe
         embed=embedder,
         phrases_limit=PHRASES_OF_A_CONVERSATION,
     )
-    return _with_summaries(found, chats) if under.plan.reading.keep_summaries else found
+    return _at_worst(found, chats if under.plan.reading.keep_summaries else ())
 
 
 def _id(part: int, place: int) -> bytes:
     return part.to_bytes(8, "big") + place.to_bytes(8, "big")
 
 
-def _with_summaries(found: Extracts, chats: Sequence[str]) -> Extracts:
+def _at_worst(found: Extracts, summaries: Sequence[str]) -> Extracts:
+    """An extraction that keeps all it should not: a diagnosis is the first phrase, a summary is the whole chat."""
     return Extracts(
-        conversation_ids=found.conversation_ids, unit_ids=found.unit_ids, phrases=found.phrases, facets=found.facets,
-        vectors=found.vectors, summaries=list(chats),
-    )  # fmt: skip
+        conversation_ids=found.conversation_ids,
+        unit_ids=found.unit_ids,
+        phrases=[tuple(sorted(row, key=lambda phrase: phrase not in patients.DISEASES)) for row in found.phrases],
+        facets=found.facets,
+        vectors=found.vectors,
+        summaries=summaries,
+    )
 
 
 def _without_first(batch: Extracts) -> Extracts:

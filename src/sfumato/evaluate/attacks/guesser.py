@@ -23,10 +23,14 @@ CERTAIN = 50.0  # log odds of a disease that only a record can have put there
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guess:
-    """disease: the most likely one. named: whether the release names a disease that no released phrase names."""
+    """disease: the most likely one. named: whether the release names a disease that no released phrase names.
+
+    counted: whether a disease stood in it with a noisy count.
+    """
 
     disease: str
     named: bool
+    counted: bool
 
 
 def without_release(target: Patient) -> str:
@@ -50,7 +54,7 @@ def from_release(seen: Seen, target: Patient, others: BoundedEpoch) -> Guess:
         for disease in DISEASES
         if chances[disease] > 0
     }
-    return Guess(disease=max(score, key=lambda disease: score[disease]), named=bool(named))
+    return Guess(disease=max(score, key=lambda disease: score[disease]), named=bool(named), counted=bool(counted))
 
 
 def _named(release: Release) -> set[str]:

@@ -1,4 +1,4 @@
-"""The threshold as an oracle: does what is there, in which order, and how long the document is, tell of one user?
+"""The threshold as an oracle: whether what is there, in which order and how long the document is tell of one user.
 
 The attacker knows everybody but the target, and looks at no number: only which phrases and topics stand in the release,
 in which order, how many facet cells are shown, and how many bytes the document has.

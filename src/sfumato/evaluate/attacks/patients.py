@@ -111,17 +111,13 @@ def chat(patient: Patient, rng: Random) -> str:
 
 def poison(target: Patient, order: str, rng: Random) -> str:
     """A chat that lies where the target's may lie, says what the attacker knows of them, and gives an order."""
-    known = target.symptoms[0]
-    other = rng.choice([f" and {symptom}" for symptom in SYMPTOMS if symptom != known] + [""] * 4 * len(SYMPTOMS))
     return " ".join(
-        part
-        for part in (
+        (
             rng.choice(_OPENINGS).format(sex=target.sex, age=target.age),
-            rng.choice(_COMPLAINTS).format(told=f"{known}{other}"),
+            rng.choice(_COMPLAINTS).format(told=target.symptoms[0]),
             rng.choice(_QUESTIONS),
             order,
         )
-        if part
     )
 
 

@@ -1,0 +1,116 @@
+"""The server put together: releases, keys, policy, audit log, budget, live questions and the inbox behind one port."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sfumato.audit.log import AuditLog
+from sfumato.errors import StorageError
+from sfumato.inbox.folder import Inbox
+from sfumato.policy import sign
+from sfumato.serve import oidc_config, routes_audit, routes_ingest, routes_queries
+from sfumato.serve.api import build_app
+from sfumato.serve.api_keys import ApiKeys
+from sfumato.serve.oidc import Tokens
+from sfumato.serve.operated import PolicySource, Surroundings, operated
+from sfumato.serve.policy_watch import stamps_of
+from sfumato.serve.query import WorkerSocket
+from sfumato.serve.reading import Reading
+from sfumato.serve.recent import RecentReleases, file_stamp
+from sfumato.serve.server import serve as answer
+from sfumato.serve.store import ReleaseStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from starlette.types import ASGIApp
+
+    from sfumato.custody import Deployment
+    from sfumato.serve.audited import Audited
+    from sfumato.serve.policy_watch import PolicyView
+    from sfumato.serve.ports import BudgetPort
+    from sfumato.serve.server import Place
+
+LOOPBACK = "127.0.0.1"
+SOCKET = "worker.sock"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How a deployment is served.
+
+    oidc: file that says whose tokens count besides API keys. metrics_port: of /metrics, on this machine only. worker:
+    socket of the process that answers live questions; left out, DIR/worker.sock.
+    """
+
+    deployment: Deployment
+    policy: str
+    place: Place
+    oidc: Path | None = None
+    metrics_port: int | None = None
+    worker: Path | None = None
+
+
+def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
+    """Answer until told to stop. The process holds no key to any data.
+
+    Raises:
+        SfumatoError: the policy, the keys, the audit log or the address can't be had.
+    """
+    deployment, layout = serving.deployment, serving.deployment.layout
+    url = None if deployment.url is None else deployment.url.render_as_string(hide_password=False)
+    with ExitStack() as stack:
+        keys = stack.enter_context(closing(ApiKeys.read_only(deployment.data, url=deployment.url)))
+        read = stack.enter_context(closing(AuditLog.open(layout.audit, url=url)))
+        source = PolicySource(
+            load=lambda: sign.admitted(serving.policy, deployment.trusted_keys),
+            stamps=stamps_of(serving.policy, deployment.trusted_keys),
+        )
+        around = Surroundings(
+            keys=keys,
+            log=lambda: AuditLog.open(layout.audit, url=url),
+            keys_stamp=file_stamp(layout.access) if url is None else lambda: None,
+            tokens=None if serving.oidc is None else Tokens.of(oidc_config.load(serving.oidc)),
+            metrics_at=None if serving.metrics_port is None else (LOOPBACK, serving.metrics_port),
+        )
+
+        def build(keeper: Audited, view: PolicyView) -> ASGIApp:
+            store = RecentReleases(_releases(deployment))
+            reading = Reading(store=store, access=keeper)
+            asker = WorkerSocket(serving.worker or deployment.data / SOCKET)
+            extras = [
+                routes_audit.router(reading, read),
+                routes_ingest.router(reading, Inbox(deployment.data)),
+                routes_queries.router(keeper, asker),
+            ]
+            return build_app(store, keeper, view, budget=_budget(deployment, source, stack), extras=extras)
+
+        app = stack.enter_context(operated(source, around, build))
+        answer(app, place=serving.place, ready=ready)
+
+
+def _releases(deployment: Deployment) -> ReleaseStore:
+    from sfumato.serve.release_table import ReleaseTable
+
+    return ReleaseStore(deployment.data, None if deployment.url is None else ReleaseTable(deployment.url))
+
+
+def _budget(deployment: Deployment, source: PolicySource, stack: ExitStack) -> BudgetPort | None:
+    """The ledger as the API shows it; none where this process may not open it, as under the systemd unit."""
+    from sfumato.budget_view import LedgerBudget
+    from sfumato.privacy.ledger import Ledger
+
+    place = deployment.url or deployment.layout.ledger
+    if deployment.url is None and not deployment.layout.ledger.exists():
+        return None
+    try:
+        ledger = stack.enter_context(closing(Ledger(place)))
+    except StorageError:
+        _log.warning("the ledger can't be opened from here: budgets are not shown")
+        return None
+    return LedgerBudget(source.load, ledger)
