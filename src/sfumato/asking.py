@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sfumato.vault.journal import Journal
 
 
+TRIES = 2
+
+
 class Remembering(Private):
     """A model behind the journal of one segment.
 
@@ -52,10 +55,14 @@ class Remembering(Private):
                 self._journal.put(keys[missing[number]], _encoded(reply))
             self._heard(reply)
 
-        if missing:
+        for _ in range(TRIES):
+            if not missing:
+                break
             fresh = self._model.complete([prompts[place] for place in missing], arrived=arrived)
             for place, reply in zip(missing, fresh, strict=True):
                 replies[place] = reply
+            # once more without the others: what failed beside a question that breaks a server may not be lost with it
+            missing = [place for place in missing if (found := replies[place]) and found.failure == "unavailable"]
         return [reply for reply in replies if reply is not None]
 
     def _key(self, prompt: Prompt) -> bytes:

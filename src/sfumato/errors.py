@@ -2,9 +2,10 @@
 
     SfumatoError                 1   ours: one line that says what is wrong and what to do
     ├── InputError               1   the input can't be read at all (single bad lines are counted, not raised)
+    │   └── NothingAccepted      1   it was read to its end, and no line of it could be accepted
     ├── KeyMissing               1   a key can't be found, or may not be used as it lies
     ├── VaultError               1   a sealed record or segment fails its checks
-    ├── ModelUnavailable         1   the vector model's weights are not to be had, or are not the expected ones
+    ├── ModelUnavailable         1   a model is not to be had: its weights, its endpoint, or the key to it
     ├── StorageError             1   the data directory can't be written or read
     ├── NoiseFailure             1   the noise worker died: what was reserved is burned
     ├── PolicyError              2   the policy file can't be accepted
@@ -23,6 +24,10 @@ class SfumatoError(Exception):
 
 class InputError(SfumatoError):
     """The input as a whole is unreadable: missing, empty, binary, truncated."""
+
+
+class NothingAccepted(InputError):  # noqa: N818 - the name says what happened
+    """The input was read to its end, and no line of it could be accepted."""
 
 
 class KeyMissing(SfumatoError):  # noqa: N818 - the name says what happened

@@ -39,7 +39,8 @@ BATCH = 4096  # conversations in memory at once
 SEGMENTS_IN_BATCH_MODE = 16  # waiting for a provider's batches, each a segment of a few megabytes
 PHRASES_OF_A_CONVERSATION = 12
 SPENT_JOURNAL = "spent"
-SPENT = hashlib.sha256(b"what the models of this epoch may have cost").digest()
+READING = hashlib.sha256(b"what reading this epoch may have cost").digest()
+WRITING = hashlib.sha256(b"what names and audits of this epoch may have cost").digest()
 
 
 class Models(Protocol):
@@ -75,12 +76,15 @@ class Watch:
 
 
 @contextmanager
-def billed(folder: Path, key: EpochKey, models: Callable[[Decimal], Models]) -> Iterator[Models]:
-    """The models of an epoch, whose bill is kept in this folder under the key of the derived zone."""
+def billed(folder: Path, key: EpochKey, models: Callable[[Decimal], Models], *, work: bytes) -> Iterator[Models]:
+    """The models of an epoch, whose bill is kept in this folder under the key of the derived zone.
+
+    work: READING or WRITING, which have a bill of their own.
+    """
     with Journal(folder, SPENT_JOURNAL, key) as journal:
-        noted = journal.get(SPENT)
+        noted = journal.get(work)
         opened = models(Decimal(noted.decode()) if noted else Decimal(0))
-        opened.note_to(lambda dollars: journal.put(SPENT, str(dollars).encode()))
+        opened.note_to(lambda dollars: journal.put(work, str(dollars).encode()))
         yield opened
 
 

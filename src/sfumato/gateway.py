@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
 import rfc8785
@@ -14,8 +13,9 @@ import rfc8785
 from sfumato import discovery, models_of, planning
 from sfumato.audit.event import Charge
 from sfumato.audit.log import AuditLog
+from sfumato.breaks import Breaks
 from sfumato.errors import InputError, KeyMissing, Refused
-from sfumato.extraction import Extraction, Watch, billed
+from sfumato.extraction import READING, WRITING, Extraction, Watch, billed
 from sfumato.gate.card import card
 from sfumato.gate.door import Door, Header
 from sfumato.ingest.jsonl import Limits, read
@@ -29,7 +29,7 @@ from sfumato.policy import decide
 from sfumato.privacy.bounds import bound
 from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.measure import Measurer
-from sfumato.publication import publish, published
+from sfumato.publication import places, publish, publish_places, published
 from sfumato.recording import About, Recorder, use_case
 from sfumato.retention import sweep
 from sfumato.topics.counting import SCREENED
@@ -58,8 +58,6 @@ if TYPE_CHECKING:
     from sfumato.privacy.noise import OpenDPNoise
     from sfumato.topics.tree import TopicTree
     from sfumato.vault.keystore import EpochKeys
-
-UNFINISHED = "unfinished-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +123,7 @@ class Gateway:
             sign=ports.signer.sign,
         )
         self._derived = layout.derived / scope.dataset / self._part
+        self._breaks = Breaks(raw=self._raw.folder, derived=self._derived)
 
     def __enter__(self) -> Self:
         durable.directory(self._layout.data)
@@ -161,14 +160,10 @@ class Gateway:
             )
         report = IngestReport()
         key = self._ports.epoch_keys.create(self._scope.dataset, self._part, "raw")
-        marker = sha256(named(source).encode()).hexdigest()[:16]
-        unfinished = durable.directory(self._raw.folder) / f"{UNFINISHED}{marker}"
-        durable.write(unfinished, [b""])
-        with SegmentWriter(self._raw.folder, key) as writer:
+        with self._breaks.reading(named(source)), SegmentWriter(self._raw.folder, key) as writer:
             for conversation in self._read(source, report, strict=strict):
                 writer.add(conversation)
                 advance(1)
-        durable.remove([unfinished], inside=self._raw.folder)
         self.audit.done("ingest", rule="input")
         return report
 
@@ -194,20 +189,25 @@ class Gateway:
             ModelUnavailable: nobody answers. Refused: the policy does not let this reader read, or its spend cap is
                 reached.
         """
-        if not partial and list(self._raw.folder.glob(f"{UNFINISHED}*")):
-            raise InputError("an input of this epoch broke off: ingest it again, whole, or extract with --partial")
+        if not partial:
+            self._breaks.check_inputs()
         key = self._raw.key()
         if key is None:
             if self._raw.segments():
                 raise KeyMissing(
                     f"{self._scope.dataset} {self.epoch}: the key of the sealed conversations is destroyed"
                 )
+            self._breaks.accept() if partial else self._breaks.check_extraction()
             return None
         if self._plan.reading.questions is None:
             _obey(decide.extraction(self.policy.extraction, provider="extractive", model=None, endpoint=None))
         started = self._now()
         derived = self._ports.epoch_keys.create(self._scope.dataset, self._part, "derived")
-        with self._ports.embedder() as embedder, billed(self._derived, derived, self._ports.models) as models:
+        with (
+            self._breaks.extracting(),
+            self._ports.embedder() as embedder,
+            billed(self._derived, derived, self._ports.models, work=READING) as models,
+        ):
             Extraction(
                 raw=self._raw,
                 folder=self._derived,
@@ -266,7 +266,7 @@ class Gateway:
         with (
             self._ports.embedder() as embedder,
             self._ports.noise() as noise,
-            billed(self._derived, derived, self._ports.models) as models,
+            billed(self._derived, derived, self._ports.models, work=WRITING) as models,
         ):
             embedder.embed([""])  # a model that can't be used must show before anything is charged
             namer, auditor = models_of.writers(models, self.policy, self._rubric, self._stack)
@@ -287,6 +287,9 @@ class Gateway:
                     namer=namer,
                 )
                 canonical = self._signed(tree, measurer, auditor, models.uses())
+                if self.policy.queries.live:  # before the ledger says released: afterwards the tree is gone
+                    found = places(tree, canonical, self._plan, embedder.embed)
+                    publish_places(found, self._layout, self._ports.signer)
                 self.audit.done("release", rule="ledger.released", release=_id(canonical), charge=spent)
                 self._ledger.released(reservation, canonical.decode())
             except BaseException:
@@ -335,6 +338,7 @@ class Gateway:
     def _batches(self) -> Iterator[Extracts]:
         if self._raw.segments():
             raise InputError("sealed conversations still wait: run `sfumato extract` first")
+        self._breaks.check_extraction()
         try:
             key = self._ports.epoch_keys.open(self._scope.dataset, self._part, "derived")
         except KeyMissing:

@@ -175,7 +175,7 @@ def release_plan(policy: Policy, *, dataset: str, epoch: str, resources: Resourc
         facets=facets_of(policy, resources.taxonomies),
         bounds=_bounds(policy, topics),
         caps=Caps(
-            purpose_rho=rho,
+            purpose_rho=int(of_epoch.rho * (1 - exact(budget.queries))),
             epoch_rho=of_epoch.rho,
             epoch_delta=of_epoch.selection_delta,
             yearly_rho=of_year.rho,

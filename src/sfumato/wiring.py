@@ -164,6 +164,31 @@ def noise() -> OpenDPNoise:
     return OpenDPNoise()
 
 
+def worker(deployment: Deployment, *, policy: str, path: Path | None, ready: Callable[[Path], None]) -> None:
+    """Answer live questions until told to stop; the root key is let go of before the first."""
+    from contextlib import closing
+
+    from sfumato.audit.log import AuditLog
+    from sfumato.live import opening
+    from sfumato.live.desk import Ports
+    from sfumato.live.worker import Worker, until_told
+    from sfumato.privacy.ledger import Ledger
+    from sfumato.privacy.noise import OpenDPNoise
+
+    loaded, layout, url = sign.admitted(policy, deployment.trusted_keys), deployment.layout, deployment.url
+    audit_url = None if url is None else url.render_as_string(hide_password=False)
+    root = custody.root_key(deployment)
+    signer = custody.signer(custody.derived(deployment, root)).public_key()
+    with closing(Ledger(url or layout.ledger)) as ledger, closing(AuditLog.open(layout.audit, url=audit_url)) as log:
+        ports = Ports(
+            ledger=ledger, noise=lambda: OpenDPNoise(workers=1), now=lambda: datetime.now(UTC), log=log.append
+        )
+        with opening.desk(loaded, layout, root=root, signer=signer, files=_files(policy, loaded), ports=ports) as desk:
+            del root
+            desk.warm()
+            until_told(Worker(desk, path or layout.data / "worker.sock"), ready)
+
+
 def collect(
     deployment: Deployment, gateway: Gateway, *, dataset: str, advance: Callable[[int], None]
 ) -> dict[str, IngestReport | None]:

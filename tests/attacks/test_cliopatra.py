@@ -43,10 +43,10 @@ def test_guarded_mode_falls(noise):
 
 def test_formal_mode_stays_at_guessing(noise):
     """At epsilon 8, fifty accounts, the same model, and so many patients that diseases are released with counts."""
-    found = attacked("standard", noise, epsilon=8.0, medical=0.5)
+    found = attacked("standard", noise, epsilon=8.0, medical=0.9)
     assert found["mode"] == "formal"
     assert found["named"] == 0
-    assert found["counted"] > 0.9
+    assert found["counted"] > 0.2
     assert found["success"] <= found["baseline_interval"][1]
 
 

@@ -41,7 +41,7 @@ def test_every_test_that_the_threat_model_names_exists() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(sfumato.__all__) == ["Gateway", "Policy", "__version__"]
+    assert sorted(sfumato.__all__) == ["AsyncClient", "Client", "Gateway", "Policy", "__version__"]
     assert sfumato.Gateway.__module__ == "sfumato.gateway"
     assert sfumato.Policy.__module__ == "sfumato.policy.schema"
     with pytest.raises(AttributeError):
@@ -61,7 +61,7 @@ def test_importing_the_package_and_the_command_line_loads_nothing_heavy() -> Non
 def test_only_opendp_draws_what_is_published() -> None:
     """No module that touches private statistics can reach a generator of its own."""
     forbidden = re.compile(r"np\.random|numpy\.random|\brandom\.(random|gauss|normal|Random)|default_rng")
-    for package in ("privacy", "gate", "ingest", "vault", "extract", "embed"):
+    for package in ("privacy", "gate", "ingest", "vault", "extract", "embed", "live"):
         for path in (ROOT / "src" / "sfumato" / package).rglob("*.py"):
             assert not forbidden.search(path.read_text()), name(path)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ANTHROPIC = "https://api.anthropic.com"
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 ROLES: tuple[Role, ...] = ("extraction", "naming", "auditor")
+WRITERS_SHARE = Decimal("0.1")  # of a spend cap: names and audits cost by the topic, reading by the conversation
 IN_FLIGHT = 8  # calls about released strings: a few hundred of them at most
 
 
@@ -77,14 +78,18 @@ class PolicyModels:
     """What `extraction.Models` asks for, on Anthropic-compatible endpoints.
 
     environment: the process's, for the key and for an endpoint on this machine. spent_before: US dollars that earlier
-    runs of the epoch may have cost.
+    runs may have cost at the same work, which is reading or writing.
+
+    Reading conversations and writing about them have meters of their own, each with its share of the cap: what reading
+    cost is private to the cent, and may not decide whether there is money left for a name.
     """
 
     def __init__(self, policy: Policy, *, environment: Mapping[str, str], spent_before: Decimal) -> None:
-        cap = policy.spend.usd_per_epoch
         self._policy = policy
         self._environment = environment
-        self._meter = _Noting(cap=None if cap is None else Decimal(repr(cap)), spent_before=spent_before)
+        self._before = spent_before
+        self._meters: dict[bool, _Noting] = {}
+        self._note: Callable[[Decimal], None] = _nowhere
 
     def open(self, role: Role, *, journal: Tickets | None = None) -> AbstractContextManager[Model]:
         """The model of a role, if the policy lets it be asked there.
@@ -95,7 +100,8 @@ class PolicyModels:
         """
         url = self._url(role)
         _obey(self._decision(role, url))
-        _obey(decide.spend(self._policy.spend, usd=self._meter.at_most))
+        meter = self._meter(reads=role == "extraction")
+        _obey(decide.spend(self._policy.spend, usd=meter.at_most))
         section = _section(self._policy, role)
         extraction = self._policy.extraction
         reads = role == "extraction"
@@ -106,20 +112,22 @@ class PolicyModels:
             concurrency=extraction.concurrency if reads else IN_FLIGHT,
             batch=reads and extraction.batch,
         )
-        self._meter.batches = endpoint.batch
+        meter.batches = endpoint.batch
         key = self._environment.get(KEY_VARIABLE) or None
         if key is None and not endpoint.loopback:
             raise ModelUnavailable(f"no key for {endpoint.place}: set {KEY_VARIABLE}")
-        return nullcontext(AnthropicModel(endpoint, api_key=key, meter=self._meter, tickets=journal))
+        return nullcontext(AnthropicModel(endpoint, api_key=key, meter=meter, tickets=journal))
 
     @property
     def at_most(self) -> Decimal:
         """US dollars that may have been spent, earlier runs included."""
-        return self._meter.at_most
+        return max((meter.at_most for meter in self._meters.values()), default=self._before)
 
     def note_to(self, note: Callable[[Decimal], None]) -> None:
         """See `extraction.Models`."""
-        self._meter.note = note
+        self._note = note
+        for meter in self._meters.values():
+            meter.note = note
 
     def uses(self) -> tuple[ModelUse, ...]:
         """The models that the policy names, with the host each is asked at."""
@@ -128,6 +136,22 @@ class PolicyModels:
             for role in ROLES
             if (model := _section(self._policy, role).model) is not None
         )
+
+    def _meter(self, *, reads: bool) -> _Noting:
+        """The meter of this work, made when it is first asked for."""
+        if reads not in self._meters:
+            self._meters[reads] = _Noting(cap=self._cap(reads=reads), spent_before=self._before)
+            self._meters[reads].note = self._note
+        return self._meters[reads]
+
+    def _cap(self, *, reads: bool) -> Decimal | None:
+        """This work's part of the cap; all of it where the policy names no model for the other."""
+        declared, policy = self._policy.spend.usd_per_epoch, self._policy
+        if declared is None:
+            return None
+        both = policy.extraction.model is not None and (policy.naming.model or policy.auditor.model) is not None
+        share = (1 - WRITERS_SHARE if reads else WRITERS_SHARE) if both else 1
+        return Decimal(repr(declared)) * share
 
     def _url(self, role: Role) -> str | None:
         found = decide.endpoint(_section(self._policy, role), self._environment.get(decide.ENDPOINT_VARIABLE))

@@ -20,6 +20,7 @@ from sfumato.cli import (
     evaluate,
     keys,
     ledger,
+    mcp,
     pipeline,
     policy,
     releases,
@@ -64,6 +65,7 @@ for command in (pipeline.run, pipeline.ingest, pipeline.extract, pipeline.releas
     app.command()(command)
 app.command()(serve.serve)
 app.command()(worker.worker)
+app.command()(mcp.mcp)
 app.command()(synth.synth)
 app.command()(bench.bench)
 app.command()(discard.sweep)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sfumato.model.guarantee import Mechanism
 
 NEIGHBOURING: Mapping[Unit, str] = {
-    "user": "add or remove one user with everything they wrote in the epoch",
+    "user": "add or remove one user with all conversations that are theirs in the epoch",
     "conversation": "add or remove one conversation; a person with several is not protected as a whole",
 }
 COVERS = (
@@ -35,6 +35,8 @@ GUARDED_DOES_NOT_COVER = (
 DOES_NOT_COVER = (
     "that a log was collected, its dataset name, its epoch and the policy in force",
     "what contribution bounds cut off: counts are of bounded contributions and can be lower than the truth",
+    "what somebody else says in a conversation: it belongs to the user who opened it",
+    "whether a release was made at all: a run can fail, and why may depend on the data",
     "one person who writes under several user ids: each id is protected on its own",
     "the same rows given again under another dataset or epoch name: each release adds its own epsilon and delta",
     "what is true of a population: a release may teach something about you that it would teach without you",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
-from sfumato.errors import InputError
+from sfumato.errors import InputError, NothingAccepted
 from sfumato.ingest.record import BadRecord, FieldMapping, Records
 from sfumato.ingest.source import Damaged, Held, lines, named, opened
 
@@ -101,7 +101,7 @@ def read(
     if report.lines == before[0]:
         raise InputError(f"{name} is empty: {EXPECTED}")
     if report.accepted == before[1]:
-        raise InputError(f"{name}: no line could be accepted: {report.reasons()}; {EXPECTED}")
+        raise NothingAccepted(f"{name}: no line could be accepted: {report.reasons()}; {EXPECTED}")
 
 
 def _origin(source: Source) -> str:

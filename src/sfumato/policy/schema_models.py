@@ -118,6 +118,9 @@ class Auditor(Asked):
 
 
 class Spend(Section):
-    """Money that the models of one epoch may cost, all steps together, in US dollars. Left out: no limit."""
+    """Money that the models of one epoch may cost, all steps together, in US dollars. Left out: no limit.
+
+    Where models read and write, a tenth is kept for names and audit: how much was read may not decide what is named.
+    """
 
     usd_per_epoch: Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)] | None = None

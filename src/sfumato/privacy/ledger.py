@@ -17,6 +17,7 @@ import sqlalchemy as sql
 
 from sfumato.database.failures import translated
 from sfumato.errors import BudgetExhausted, Refused, StorageError
+from sfumato.model.epochs import overlap
 from sfumato.privacy.charges import CHAINED, GENESIS, charges, content, link
 
 if TYPE_CHECKING:
@@ -160,6 +161,32 @@ _SETTLE = (
 )
 
 
+_KIN = (
+    sql.select(charges.c.seq)
+    .where(*(getattr(charges.c, name) == sql.bindparam(name) for name in ("dataset", "epoch", "unit")))
+    .limit(1)
+)
+_OTHERS = sql.select(charges.c.epoch, charges.c.year, charges.c.unit).distinct()
+
+
+def _check_kin(db: Connection, charge: Charge) -> None:
+    """Refuse what could not be added up: other units of privacy in the year, or days that another epoch has charged.
+
+    Raises:
+        Refused: one of them.
+    """
+    for other in db.execute(_OTHERS.where(charges.c.dataset == charge.dataset)):
+        if other.epoch != charge.epoch and overlap(other.epoch, charge.epoch):
+            raise Refused(
+                f"epoch {charge.epoch} shares days with {other.epoch}, which is charged already: one of them only"
+            )
+        if other.unit != charge.unit and other.year == charge.year:
+            raise Refused(
+                f"year {charge.year} has charges per {other.unit}; per {charge.unit} they can't be added to: "
+                "keep the unit until the year ends"
+            )
+
+
 class Ledger:
     """The ledger in a SQLite file, by its path, or in a PostgreSQL database, by its URL."""
 
@@ -226,6 +253,8 @@ class Ledger:
         if found.state is not None:
             raise Refused("the same release is stored already")
         _check_caps(found, charge, caps)
+        if not db.execute(_KIN, fields).first():  # the first of its epoch and unit: later ones found it in order
+            _check_kin(db, charge)
         row = {**fields, **self._book.number(found.seq or 0), "chain": link(found.chain or GENESIS, content(fields))}
         return int(db.execute(_INSERT, {**row, "state": "reserved"}).scalar_one())
 

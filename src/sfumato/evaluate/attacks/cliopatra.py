@@ -3,8 +3,8 @@
 The attacker knows the target's age band, sex and one symptom. From `accounts` accounts they add `poison` chats that lie
 where the target's lies and carry an order to whoever names the topics. They read the release, and answer with a
 disease. Beyond the paper, they are given everybody else's conversations and the places of the topics. The model that
-names topics obeys every order and leaves nothing out; summaries keep the whole chat, and phrases begin with the diagnosis:
-the worst case for every mode.
+names topics obeys every order and leaves nothing out; summaries keep the whole chat, and phrases begin with the
+diagnosis: the worst case for every mode.
 """
 
 from __future__ import annotations
