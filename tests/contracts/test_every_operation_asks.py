@@ -49,6 +49,7 @@ NOTHING_TO_ASK = {
         "keys init", "keys issue", "keys list", "keys revoke", "keys rotate", "keys status",
         "db init", "db migrate", "db status", "db backup", "db restore",
     },
+    "speaks to the server, which asks": {"mcp"},
     "works on made-up, public or labelled data": {
         "attack", "bench", "dev model-server", "evaluate auditor", "evaluate cost", "synth", "taxonomy check",
         "taxonomy onet",

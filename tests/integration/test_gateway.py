@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateways import NOW, gateway, policy, quiet, write_corpus
-from sfumato.errors import BudgetExhausted, InputError, NoiseFailure, Refused, StorageError
+from sfumato.errors import BudgetExhausted, InputError, ModelUnavailable, NoiseFailure, Refused, StorageError
 from sfumato.gateway import Gateway
 from sfumato.model import document, signature
 from sfumato.model.layout import Layout
@@ -253,3 +253,49 @@ def test_sealed_data_past_its_limit_is_destroyed_by_whoever_comes_next(corpus: P
     assert not list(Layout(data=data).keystore.glob("*raw*"))
     (receipt,) = Layout(data=data).receipts.glob("*.json")
     assert json.loads(receipt.read_text())["totals"]["records"] == 800
+
+
+def test_an_input_without_a_usable_line_keeps_nobody_elses_waiting(corpus: Path, data: Path, tmp_path: Path) -> None:
+    nobody = tmp_path / "nobody.jsonl"
+    nobody.write_text('{"text": "hello there"}\n')
+    with gateway(data, policy=policy()) as opened:
+        opened.ingest(str(corpus), advance=quiet)
+        with pytest.raises(InputError, match="no line could be accepted"):
+            opened.ingest(str(nobody), advance=quiet)
+        assert opened.extract(advance=quiet) is not None
+
+
+def test_an_extraction_that_broke_off_and_was_overtaken_by_a_sweep_is_not_released_as_the_whole(
+    corpus: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which segments were read before it broke off may be one user's doing, so who is counted would be too."""
+    from sfumato.extraction import Extraction
+
+    second = write_corpus(tmp_path / "more.jsonl", users=60)
+    read = Extraction._segment
+    done: list[Path] = []
+
+    def breaks(self: Extraction, path: Path, key: object) -> None:
+        if done:
+            raise ModelUnavailable("nobody answers")
+        done.append(path)
+        read(self, path, key)
+
+    with gateway(data, policy=policy()) as opened:
+        opened.ingest(str(corpus), advance=quiet)
+        opened.ingest(str(second), advance=quiet)
+        monkeypatch.setattr(Extraction, "_segment", breaks)
+        with pytest.raises(ModelUnavailable):
+            opened.extract(advance=quiet)
+        monkeypatch.undo()
+        raw = opened._raw.folder
+    long_ago = NOW.timestamp() - 72 * 3600
+    for path in raw.iterdir():
+        os.utime(path, (long_ago, long_ago))
+    with gateway(data, policy=policy()) as opened:
+        assert not opened.waiting()
+        for step in (opened.release, lambda: opened.extract(advance=quiet)):
+            with pytest.raises(InputError, match="broke off"):
+                step()
+        opened.extract(partial=True, advance=quiet)
+        assert opened.release()

@@ -17,7 +17,7 @@ from sfumato.adapters.endpoint import Endpoint
 from sfumato.adapters.prices import tariff_of
 from sfumato.adapters.roles import PolicyModels
 from sfumato.errors import Refused
-from sfumato.extraction import billed
+from sfumato.extraction import READING, billed
 from sfumato.model.layout import Layout
 from sfumato.model.prompt import Usage
 from sfumato.privacy.ledger import Ledger
@@ -72,7 +72,7 @@ def noted(gateway: Gateway) -> Decimal:
         return gateway._ports.models(before)
 
     key = gateway._ports.epoch_keys.open("chats", gateway._part, "derived")
-    with billed(gateway._derived, key, models):
+    with billed(gateway._derived, key, models, work=READING):
         return begun[0]
 
 
@@ -98,7 +98,7 @@ def test_a_run_stops_before_the_cap_and_after_raising_it_only_the_rest_is_paid(t
         with first:
             first.ingest(str(write_distinct(tmp_path / "chats.jsonl", users=USERS)), advance=quiet)
             for _ in range(2):  # the second time there is nothing left to spend
-                with pytest.raises(Refused, match=r"spend cap of \$0\.02: raise the cap") as stopped:
+                with pytest.raises(Refused, match=r"spend cap of \$0\.018: raise the cap") as stopped:
                     first.extract(advance=quiet)
                 done = stats(url)["answered"]
                 assert Decimal("0.01") < bill(url) == noted(first) <= Decimal("0.02")
@@ -113,7 +113,7 @@ def test_a_run_stops_before_the_cap_and_after_raising_it_only_the_rest_is_paid(t
         assert bill(url) == noted(second) <= Decimal("0.30")
         key = second._ports.epoch_keys.open("chats", second._part, "derived")
         assert sum(len(batch) for batch in DerivedStore(second._derived, key).batches()) == USERS
-        third = opened(data, str(bill(url)), url)
+        third = opened(data, "0.001", url)
         with third, pytest.raises(Refused, match="spend cap"):
             third.release()  # nothing is left to ask for names with, which is said before anything is charged
     book = Ledger(Layout(data=data).ledger)

@@ -10,7 +10,7 @@ import pytest
 
 from gateways import modelled_policy, own_word
 from sfumato.errors import ModelUnavailable
-from sfumato.extraction import Extraction, Watch, billed
+from sfumato.extraction import READING, WRITING, Extraction, Watch, billed
 from sfumato.model.conversation import Conversation, Message
 from sfumato.model.prompt import Reply
 from sfumato.planning import reading_of
@@ -130,7 +130,7 @@ def test_a_segment_that_fails_ends_the_run_without_waiting_for_the_others_and_th
     assert sorted(zone.stored()) == [number.to_bytes(16, "big") for number in range(30)]
 
 
-def test_the_bill_goes_on_from_what_was_noted_last(zone):
+def test_the_bill_goes_on_from_what_was_noted_last_and_writing_has_one_of_its_own(zone):
     begun = []
 
     def opened(before):
@@ -138,9 +138,11 @@ def test_the_bill_goes_on_from_what_was_noted_last(zone):
         return Models(labelled, segments=1)
 
     for paid in (Decimal("1.5"), Decimal("2.25")):
-        with billed(zone.derived, zone.derived_key, opened) as models:
+        with billed(zone.derived, zone.derived_key, opened, work=READING) as models:
             models.note(Decimal(9))
             models.note(paid)
-    with billed(zone.derived, zone.derived_key, opened):
+    with billed(zone.derived, zone.derived_key, opened, work=READING):
         pass
-    assert begun == [0, Decimal("1.5"), Decimal("2.25")]
+    with billed(zone.derived, zone.derived_key, opened, work=WRITING):
+        pass
+    assert begun == [0, Decimal("1.5"), Decimal("2.25"), 0]

@@ -104,3 +104,21 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_bytes(b"not a database, by any reading of it" * 400)
     with pytest.raises(StorageError):
         Ledger(tmp_path / "ledger.db")
+
+
+def test_a_year_holds_charges_of_one_unit_only(ledger: Ledger) -> None:
+    """Per conversation and per user can't be added: of a user with c conversations, the first costs up to c * c."""
+    of_talks = dataclasses.replace(charge("a", epoch="2026-10", rho=10), unit="conversation")
+    ledger.released(ledger.reserve(of_talks, CAPS), "x")
+    with pytest.raises(Refused, match="year 2026 has charges per conversation"):
+        ledger.reserve(charge("b", rho=10), CAPS)
+    ledger.reserve(charge("b", epoch="2027-01", rho=10), CAPS)
+    ledger.reserve(dataclasses.replace(charge("c", rho=10), dataset="others"), CAPS)
+
+
+def test_two_epochs_that_share_days_are_not_both_charged_even_by_processes_that_began_together(ledger: Ledger) -> None:
+    ledger.reserve(charge("a", epoch="2026-11", rho=10), CAPS)
+    for other in ("2026-W47", "2026", "2026-11-03"):
+        with pytest.raises(Refused, match="shares days with 2026-11"):
+            ledger.reserve(charge("b", epoch=other, rho=10), CAPS)
+    ledger.reserve(charge("b", epoch="2026-12", rho=10), CAPS)

@@ -114,3 +114,23 @@ def test_a_model_on_this_machine_costs_nothing_and_nothing_is_noted():
         with asked.open("extraction") as model:
             model.complete([Prompt(system="", text="a", schema={"type": "object"}, max_tokens=100)])
     assert (noted, asked.at_most) == ([], 0)
+
+
+def test_whether_there_is_money_for_a_name_does_not_depend_on_what_reading_cost():
+    """It is an exact sum over conversations: were it to decide whether names are written, it would show."""
+    capped = modelled_policy(("facets:", "spend: {usd_per_epoch: 10.0}\nfacets:"))
+    rooms = []
+    for spent in ("0", "8.9999"):
+        used = models(capped, KEY | LOCAL, spent)
+        used.open("extraction")
+        rooms.append((used._meter(reads=True).room, models(capped, KEY | LOCAL)._meter(reads=False).room))
+    assert [room for room, _ in rooms] == [Decimal("9.0"), Decimal("0.0001")]
+    assert [room for _, room in rooms] == [Decimal("1.0"), Decimal("1.0")]
+
+
+def test_both_shares_of_a_cap_are_the_cap_and_a_policy_with_one_kind_of_work_keeps_it_whole():
+    capped = modelled_policy(("facets:", "spend: {usd_per_epoch: 10.0}\nfacets:"))
+    both = models(capped, KEY | LOCAL)
+    assert both._meter(reads=True).cap + both._meter(reads=False).cap == 10
+    lone = policy(("facets:", "extraction: {provider: anthropic, model: m}\nspend: {usd_per_epoch: 10.0}\nfacets:"))
+    assert models(lone, KEY | LOCAL)._meter(reads=True).cap == 10
