@@ -101,7 +101,7 @@ def test_a_run_stops_before_the_cap_and_after_raising_it_only_the_rest_is_paid(t
                 with pytest.raises(Refused, match=r"spend cap of \$0\.018: raise the cap") as stopped:
                     first.extract(advance=quiet)
                 done = stats(url)["answered"]
-                assert Decimal("0.01") < bill(url) == noted(first) <= Decimal("0.02")
+                assert Decimal("0.01") < bill(url) <= noted(first) <= Decimal("0.018")  # a tenth is kept for names
         assert (stopped.value.exit_code, "\n" in str(stopped.value)) == (3, False)
         assert 20 < done < USERS
         second = opened(data, "0.30", url)
@@ -110,7 +110,7 @@ def test_a_run_stops_before_the_cap_and_after_raising_it_only_the_rest_is_paid(t
             second.extract(advance=quiet, paid=paid.append)
         assert stats(url)["answered"] == USERS
         assert len(paid) == USERS - done
-        assert bill(url) == noted(second) <= Decimal("0.30")
+        assert bill(url) <= noted(second) <= Decimal("0.27")
         key = second._ports.epoch_keys.open("chats", second._part, "derived")
         assert sum(len(batch) for batch in DerivedStore(second._derived, key).batches()) == USERS
         third = opened(data, "0.001", url)

@@ -19,10 +19,12 @@ def positions(centroids: NDArray[np.floating]) -> NDArray[np.float64]:
     flat = _principal(centroids.astype(np.float64))
     if count >= FEWEST_FOR_NEIGHBOURS:
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
 
         start = flat / max(float(flat[:, 0].std()), 1e-9) * 1e-4
         perplexity = min(PERPLEXITY, (count - 1) / 3)
-        flat = TSNE(2, perplexity=perplexity, init=start, metric="cosine", random_state=0).fit_transform(centroids)
+        with threadpool_limits(limits=1):  # its small products lose manyfold to threads that wait for each other
+            flat = TSNE(2, perplexity=perplexity, init=start, metric="cosine", random_state=0).fit_transform(centroids)
         flat = np.asarray(flat, np.float64)
     flat -= flat.mean(axis=0)
     flat /= max(float(np.abs(flat).max()), 1e-9)
