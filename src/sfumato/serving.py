@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, closing
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +27,7 @@ from sfumato.serve.server import serve as answer
 from sfumato.serve.store import ReleaseStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from starlette.types import ASGIApp
@@ -45,7 +48,8 @@ class Serving:
     """How a deployment is served.
 
     oidc: file that says whose tokens count besides API keys. metrics_port: of /metrics, on this machine only. worker:
-    socket of the process that answers live questions; left out, DIR/worker.sock.
+    socket of the process that answers live questions; left out, DIR/worker.sock. sweep_every: hours between two
+    `sfumato sweep`, each in a process of its own, which finds the root key as that command does; 0 for none.
     """
 
     deployment: Deployment
@@ -54,6 +58,7 @@ class Serving:
     oidc: Path | None = None
     metrics_port: int | None = None
     worker: Path | None = None
+    sweep_every: float = 0.0
 
 
 def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
@@ -91,7 +96,33 @@ def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
             return build_app(store, keeper, view, budget=_budget(deployment, source, stack), extras=extras)
 
         app = stack.enter_context(operated(source, around, build))
+        if serving.sweep_every:
+            stack.enter_context(_sweeping(serving))
         answer(app, place=serving.place, ready=ready)
+
+
+@contextmanager
+def _sweeping(serving: Serving) -> Iterator[None]:
+    """Sweep now and every few hours, as long as the server runs; what it says goes where this process writes errors."""
+    deployment, over = serving.deployment, threading.Event()
+    command = [sys.executable, "-m", "sfumato", "sweep", serving.policy, "--data", str(deployment.data)]
+    command += ["--key-file", str(deployment.key_file)] if deployment.key_file else []
+    command += ["--key", deployment.key] if deployment.key else []
+    command += ["--trusted-keys", str(deployment.trusted_keys)] if deployment.trusted_keys else []
+
+    def sweep() -> None:
+        while True:
+            if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:  # noqa: S603 - our own command
+                _log.error("a sweep failed: sealed data past its limit may still be there")
+            if over.wait(serving.sweep_every * 3600):
+                return
+
+    sweeper = threading.Thread(target=sweep, name="sweep", daemon=True)
+    sweeper.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def _releases(deployment: Deployment) -> ReleaseStore:

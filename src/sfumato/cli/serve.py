@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Database, PolicyArgument, TrustedKeys
+from sfumato.cli.options import Data, Database, Key, KeyFile, PolicyArgument, TrustedKeys
 from sfumato.errors import InputError
 
 
@@ -37,10 +37,21 @@ def serve(
         Path | None,
         typer.Option("--worker", metavar="SOCKET", help="Of `sfumato worker`, for live questions; DIR/worker.sock."),
     ] = None,
+    sweep_every: Annotated[
+        float,
+        typer.Option(
+            "--sweep-every", metavar="HOURS", min=0, help="Destroy what is past its limit so often; 0: never."
+        ),
+    ] = 0.0,
+    key_file: KeyFile = None,
+    key: Key = None,
     trusted_keys: TrustedKeys = None,
     database: Database = None,
 ) -> None:
-    """Serve releases and the explorer. Opens the release store read-only and holds no key to any data."""
+    """Serve releases and the explorer. Opens the release store read-only and holds no key to any data.
+
+    The root key is named for --sweep-every only, and opened by the sweep's own process.
+    """
     from sfumato import custody, serving
     from sfumato.serve.server import Place, Tls
 
@@ -49,12 +60,15 @@ def serve(
     tls = None if tls_cert is None or tls_key is None else Tls(certificate=tls_cert, key=tls_key)
     serving.serve(
         serving.Serving(
-            deployment=custody.Deployment(data=data, trusted_keys=trusted_keys, database=database),
+            deployment=custody.Deployment(
+                data=data, key_file=key_file, key=key, trusted_keys=trusted_keys, database=database
+            ),
             policy=policy,
             place=Place(host=host, port=port, tls=tls, behind_proxy=behind_proxy),
             oidc=oidc,
             metrics_port=metrics_port,
             worker=worker,
+            sweep_every=sweep_every,
         ),
         ready=lambda url: printing.note(f"sfumato serves at {url}"),
     )

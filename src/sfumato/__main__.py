@@ -1,0 +1,5 @@
+"""`python -m sfumato`: the same as the command."""
+
+from sfumato.cli import main
+
+main()
