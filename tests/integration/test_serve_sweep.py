@@ -25,6 +25,7 @@ def test_raw_text_past_its_limit_is_gone_while_the_server_runs(tmp_path: Path) -
     assert sfumato("keys", "init", "--key-file", key, home=tmp_path).returncode == 0
     sealed = sfumato("ingest", policy, corpus, "--data", data, "--key-file", key, home=tmp_path)
     assert sealed.returncode == 0
+    assert sfumato("keys", "issue", "--data", data, "--role", "analyst", home=tmp_path).returncode == 0
     long_ago = time.time() - 25 * 3600
     waiting = list(data.rglob("*.seg"))
     assert waiting
