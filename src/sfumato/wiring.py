@@ -45,9 +45,11 @@ def gateway(
     """
     from sfumato import gateway as use_cases
     from sfumato.audit.checkpoint import PURPOSE
+    from sfumato.vault import durable
 
     loaded = sign.admitted(policy, deployment.trusted_keys)
     scope = use_cases.Scope(dataset=_dataset(dataset), epoch=_epoch(epoch, loaded), bounded=epoch is not None)
+    durable.directory(deployment.data)
     root = custody.root_key(deployment, made=note)
     secrets = custody.derived(deployment, root)
     ports = use_cases.Ports(

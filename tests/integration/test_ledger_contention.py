@@ -18,6 +18,8 @@ from sfumato.privacy.ledger import Caps, Charge, Ledger
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
+# A connection whose server was killed under it may be collected before it is closed, which psycopg complains of.
+pytestmark = pytest.mark.filterwarnings("ignore:.*psycopg.*:pytest.PytestUnraisableExceptionWarning")
 SPAWN = multiprocessing.get_context("spawn")
 RACERS, EACH, FIT = 8, 15, 100
 CAPS = Caps(purpose_rho=FIT * 10, epoch_rho=FIT * 10, epoch_delta=10**6, yearly_rho=10**6, yearly_delta=10**6)

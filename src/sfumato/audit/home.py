@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sfumato.audit.checkpoint import LogKey
 from sfumato.errors import InputError, StorageError
+from sfumato.model.disk import cause
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,7 @@ class Home:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as failure:
-            raise StorageError(f"{self._directory}: {failure.strerror}") from None
+            raise StorageError(f"{self._directory}: {cause(failure)}") from None
 
     def keys(self) -> tuple[LogKey, ...]:
         """Every public key that ever signed this log, oldest first; none before the first signature.
@@ -88,7 +89,7 @@ def write(path: Path, content: bytes) -> None:
     except OSError as failure:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise StorageError(f"{path}: {failure.strerror}") from None
+        raise StorageError(f"{path}: {cause(failure)}") from None
 
 
 def _flush(directory: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import secrets
@@ -10,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sfumato.errors import Refused, StorageError
+from sfumato.model.disk import cause
 
 if TYPE_CHECKING:
     import io
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
 TEMPORARY = ".tmp"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_CAUSES = {
-    errno.ENOSPC: "no space is left there: free some and run again",
-    errno.EDQUOT: "the disk quota is used up: free some space and run again",
-    errno.EROFS: "it is read-only: mount it writable or choose another data directory",
-    errno.EACCES: "permission denied: it must belong to the user who runs sfumato",
-    errno.EPERM: "permission denied: it must belong to the user who runs sfumato",
-    errno.EEXIST: "a file lies where a directory belongs",
-    errno.ENOENT: "it is not there",
-    errno.ENOTDIR: "a part of the path is not a directory",
-    errno.ELOOP: "it is a symbolic link, which is not followed here",
-}
 
 
 @contextmanager
@@ -38,8 +27,7 @@ def storage(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        cause = _CAUSES.get(failure.errno or 0) or failure.strerror or "the system refused"
-        raise StorageError(f"{path}: {cause}") from None
+        raise StorageError(f"{path}: {cause(failure)}") from None
 
 
 def directory(path: Path) -> Path:
