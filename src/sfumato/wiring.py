@@ -49,6 +49,7 @@ def gateway(
 
     loaded = sign.admitted(policy, deployment.trusted_keys)
     scope = use_cases.Scope(dataset=_dataset(dataset), epoch=_epoch(epoch, loaded), bounded=epoch is not None)
+    files = _files(policy, loaded)
     durable.directory(deployment.data)
     root = custody.root_key(deployment, made=note)
     secrets = custody.derived(deployment, root)
@@ -64,9 +65,7 @@ def gateway(
         database=deployment.url,
         publish=_table(deployment),
     )
-    return use_cases.Gateway(
-        policy=loaded, layout=deployment.layout, scope=scope, ports=ports, files=_files(policy, loaded)
-    )
+    return use_cases.Gateway(policy=loaded, layout=deployment.layout, scope=scope, ports=ports, files=files)
 
 
 def _table(deployment: Deployment) -> Callable[[str, bytes], None] | None:
