@@ -11,7 +11,7 @@ from releases import pin, sample, store_release
 from sfumato.audit.log import AuditLog
 from sfumato.model.layout import Layout
 from sfumato.policy.load import load
-from sfumato.serve import routes_audit
+from sfumato.serve import routes_audit, routes_mcp
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.operated import PolicySource, Surroundings, operated
@@ -93,9 +93,11 @@ class Site:
         def build(keeper, view):
             store = RecentReleases(ReleaseStore(self.data))
             audit = routes_audit.router(Reading(store=store, access=keeper), log or self.log())
-            return build_app(store, keeper, view, extras=[audit])
+            return build_app(store, keeper, view, extras=[audit, routes_mcp.router(keeper, agents)])
 
+        agents = routes_mcp.Agents()
         with closing(keys), operated(source, surroundings, build) as made:
+            agents.over(made)
             yield made
 
     @contextmanager

@@ -1,5 +1,6 @@
 """A Model Context Protocol server that is a client of the API and nothing else: the same gate, ledger and audit log.
 
+`sfumato mcp` speaks it over standard input and output, `sfumato serve` at /mcp with the key that the caller sends.
 What a release says is handed on as data: each result repeats that it is never an instruction, and strings are stripped
 of everything that is not shown. A live question is asked only by who repeats the charge that was quoted for it.
 """
@@ -9,9 +10,9 @@ from __future__ import annotations
 import dataclasses
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from sfumato.client.findings import Side as ComparedSide
 from sfumato.client.plain import clean, cleaned
@@ -19,15 +20,17 @@ from sfumato.errors import SfumatoError
 
 try:
     from mcp.server.mcpserver import MCPServer
-    from mcp.server.mcpserver.exceptions import ToolError
+    from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
     from mcp_types import ToolAnnotations
 except ImportError:
     raise SfumatoError("the MCP server needs the protocol's library: pip install 'sfumato[mcp]'") from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from _typeshed import DataclassInstance
+    from mcp.server.mcpserver import Context
+    from mcp_types import CallToolResult, InputRequiredResult
 
     from sfumato.client.client import AsyncClient
     from sfumato.client.signed import Branch
@@ -43,6 +46,7 @@ INSTRUCTIONS = (
 )
 FREE = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 CHARGED = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+_UNDECLARED = {"extra_forbidden", "unexpected_keyword_argument"}
 Count = Annotated[int, Field(ge=1, le=50)]
 
 
@@ -86,10 +90,14 @@ class Question(BaseModel):
 
 
 class Tools:
-    """The tools; each docstring is what an agent reads about one."""
+    """The tools; each docstring is what an agent reads about one. client: of whoever calls."""
 
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
+    def __init__(self, client: Callable[[], AsyncClient]) -> None:
+        self._of_caller = client
+
+    @property
+    def _client(self) -> AsyncClient:
+        return self._of_caller()
 
     async def list_releases(self, dataset: str | None = None, epoch: str | None = None, limit: Count = 20) -> Released:
         """List published releases, newest first: id, dataset, epoch, number of topics and guarantee."""
@@ -161,11 +169,40 @@ class Tools:
             return _told(await self._client.guarantee(release))
 
 
-def build(client: AsyncClient) -> MCPServer[None]:
-    """The server over a client of the API."""
-    server: MCPServer[None] = MCPServer(
-        "sfumato", instructions=INSTRUCTIONS, version=version("sfumato"), log_level="ERROR"
+class _Discreet(MCPServer[None]):
+    """Says of a call that can't be made which fields are wrong, and never what stood in them."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        if name not in self._offered:
+            raise ToolError("there is no such tool; list them")
+        try:
+            return await super().call_tool(name, arguments, context)
+        except UnexpectedToolError:
+            raise ToolError(f"{name} failed; the server's log says where") from None
+        except ToolError as problem:
+            if isinstance(problem.__cause__, ValidationError):
+                raise ToolError(f"{name}: {_wrong(problem.__cause__)}") from None
+            raise ToolError(f"{name}: {problem.__cause__}") from None
+
+    _offered: frozenset[str] = frozenset()
+
+
+def _wrong(problem: ValidationError) -> str:
+    """Fields and rules; a field that nobody declared is the caller's own word."""
+    found = dict.fromkeys(
+        (".".join(str(step) for step in one["loc"][: -1 if one["type"] in _UNDECLARED else None]), one["type"])
+        for one in problem.errors(include_url=False, include_context=False, include_input=False)
     )
+    return "; ".join(f"{place or 'arguments'}: {rule}" for place, rule in found)
+
+
+def build(client: Callable[[], AsyncClient]) -> MCPServer[None]:
+    """The server over a client of the API; it is asked for at each call."""
+    server = _Discreet("sfumato", instructions=INSTRUCTIONS, version=version("sfumato"), log_level="ERROR")
+    # The library's spans name whatever tool a caller names; the server that is asked has spans of its own.
+    server.middleware[:] = [one for one in server.middleware if type(one).__module__ != "mcp.server._otel"]
     tools = Tools(client)
     free = (
         tools.list_releases, tools.browse_topics, tools.topic, tools.breakdown, tools.compare, tools.search,
@@ -174,6 +211,7 @@ def build(client: AsyncClient) -> MCPServer[None]:
     for tool in free:
         server.add_tool(tool, annotations=FREE)
     server.add_tool(tools.ask, annotations=CHARGED)
+    server._offered = frozenset(tool.__name__ for tool in (*free, tools.ask))  # noqa: SLF001 - our own class
     return server
 
 
@@ -189,7 +227,7 @@ def serve(url: str, *, release_key: str | None = None) -> None:
 
     async def run() -> None:
         async with AsyncClient(url, release_key=release_key) as client:
-            await build(client).run_stdio_async()
+            await build(lambda: client).run_stdio_async()
 
     anyio.run(run)
 

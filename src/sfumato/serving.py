@@ -8,13 +8,14 @@ import sys
 import threading
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from sfumato.audit.log import AuditLog
-from sfumato.errors import StorageError
+from sfumato.errors import InputError, StorageError
 from sfumato.inbox.folder import Inbox
 from sfumato.policy import sign
-from sfumato.serve import oidc_config, routes_audit, routes_ingest, routes_queries
+from sfumato.serve import oidc_config, routes_audit, routes_ingest, routes_mcp, routes_queries
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.oidc import Tokens
@@ -65,10 +66,15 @@ def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
     """Answer until told to stop. The process holds no key to any data.
 
     Raises:
+        InputError: it is to sweep beside a database.
         SfumatoError: the policy, the keys, the audit log or the address can't be had.
     """
     deployment, layout = serving.deployment, serving.deployment.layout
-    url = None if deployment.url is None else deployment.url.render_as_string(hide_password=False)
+    url = deployment.log_url
+    if serving.sweep_every and url is not None:
+        raise InputError(
+            "--sweep-every: the server's user may sign nothing on a database; run `sfumato sweep` as the gateway's"
+        )
     with ExitStack() as stack:
         keys = stack.enter_context(closing(ApiKeys.read_only(deployment.data, url=deployment.url)))
         read = stack.enter_context(closing(AuditLog.open(layout.audit, url=url)))
@@ -84,6 +90,8 @@ def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
             metrics_at=None if serving.metrics_port is None else (LOOPBACK, serving.metrics_port),
         )
 
+        agents = routes_mcp.Agents() if find_spec("mcp") is not None and find_spec("httpx2") is not None else None
+
         def build(keeper: Audited, view: PolicyView) -> ASGIApp:
             store = RecentReleases(_releases(deployment))
             reading = Reading(store=store, access=keeper)
@@ -92,10 +100,13 @@ def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
                 routes_audit.router(reading, read),
                 routes_ingest.router(reading, Inbox(deployment.data)),
                 routes_queries.router(keeper, asker),
+                *([] if agents is None else [routes_mcp.router(keeper, agents)]),
             ]
             return build_app(store, keeper, view, budget=_budget(deployment, source, stack), extras=extras)
 
         app = stack.enter_context(operated(source, around, build))
+        if agents is not None:
+            agents.over(app)
         if serving.sweep_every:
             stack.enter_context(_sweeping(serving))
         answer(app, place=serving.place, ready=ready)

@@ -44,7 +44,7 @@ def site(tmp_path_factory):
 
 @asynccontextmanager
 async def session(app, key, mode="auto", **options):
-    async with awaiting(app, key, **options) as client, Agent(build(client), mode=mode) as agent:
+    async with awaiting(app, key, **options) as client, Agent(build(lambda: client), mode=mode) as agent:
         yield agent
 
 

@@ -48,6 +48,7 @@ class Calls:
     _release_key: Ed25519PublicKey | None
     _kept: Kept
     _draw: Draw
+    _attempts: int
 
     @paged
     def releases(
@@ -163,7 +164,7 @@ class Calls:
     def _read_bytes(self, request: Request, read: Callable[[bytes], Result]) -> Steps[Result]:
         """Ask, unless what is kept is confirmed. A release never changes but may be withdrawn, so it is asked for."""
         held = self._kept.get(request.address) if request.method == "GET" else None
-        reply = yield from attempted(conditional(request, held), self._draw)
+        reply = yield from attempted(conditional(request, held), self._draw, self._attempts)
         if held is not None and reply.status == UNCHANGED:
             return cast("Result", held.value)
         if reply.status != OK:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sfumato.client.calls import Calls
 from sfumato.client.drivers import Awaiting, Blocking
+from sfumato.client.exchange import ATTEMPTS
 from sfumato.client.kept import Kept
 from sfumato.client.line import Line
 from sfumato.model.signature import read_public_key
@@ -21,9 +22,10 @@ class Client(Calls, Blocking):
     """A sfumato server, for programs that wait. Threads may share it.
 
     url: `https://...`, or `http://` on this machine. key: an API key; left out, SFUMATO_API_KEY. timeout: seconds
-    without a word from the server. release_key: the public key that releases must be signed with (64 hexadecimal digits
-    or PEM); without one a signature proves that a release is whole, not who made it. transport: how connections are
-    made otherwise, such as `httpx2.HTTPTransport(verify=...)` for a certificate authority of your own.
+    without a word from the server. attempts: how often a request is tried, where trying again costs nothing.
+    release_key: the public key that releases must be signed with (64 hexadecimal digits or PEM); without one a
+    signature proves that a release is whole, not who made it. transport: how connections are made otherwise, such as
+    `httpx2.HTTPTransport(verify=...)` for a certificate authority of your own.
 
     Raises:
         InputError: the address or the release key can't be used. KeyMissing: there is no API key.
@@ -36,11 +38,12 @@ class Client(Calls, Blocking):
         key: str | None = None,
         release_key: str | None = None,
         timeout: float = TIMEOUT,
+        attempts: int = ATTEMPTS,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         Blocking.__init__(self, Line(url, key=key, timeout=timeout), transport)
         self._release_key = None if release_key is None else read_public_key(release_key)
-        self._kept, self._draw = Kept(), random.random
+        self._kept, self._draw, self._attempts = Kept(), random.random, attempts
 
     def __repr__(self) -> str:
         return f"<sfumato.Client of {self.line.url}>"
@@ -56,11 +59,12 @@ class AsyncClient(Calls, Awaiting):
         key: str | None = None,
         release_key: str | None = None,
         timeout: float = TIMEOUT,
+        attempts: int = ATTEMPTS,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         Awaiting.__init__(self, Line(url, key=key, timeout=timeout), transport)
         self._release_key = None if release_key is None else read_public_key(release_key)
-        self._kept, self._draw = Kept(), random.random
+        self._kept, self._draw, self._attempts = Kept(), random.random, attempts
 
     def __repr__(self) -> str:
         return f"<sfumato.AsyncClient of {self.line.url}>"

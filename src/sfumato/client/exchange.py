@@ -70,8 +70,8 @@ Steps: TypeAlias = Generator[Request | Pause, Event, Result]
 """Yields what to do and is sent what came of it; returns the result."""
 
 
-def attempted(request: Request, draw: Draw) -> Steps[Reply]:
-    """The last reply, after at most `ATTEMPTS`. draw: uniform in [0, 1), which keeps callers from coming all at once.
+def attempted(request: Request, draw: Draw, attempts: int = ATTEMPTS) -> Steps[Reply]:
+    """The last reply, after at most so many attempts. draw: uniform in [0, 1): callers must not come all at once.
 
     Raises:
         Unreachable: there was none.
@@ -79,7 +79,7 @@ def attempted(request: Request, draw: Draw) -> Steps[Reply]:
     attempt = 1
     while True:
         got = yield request
-        wait = _wait(request, got, attempt, draw) if attempt < ATTEMPTS else None
+        wait = _wait(request, got, attempt, draw) if attempt < attempts else None
         if wait is None and isinstance(got, Reply):
             return got
         if wait is None:

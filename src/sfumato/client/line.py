@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sfumato.client.exchange import Request
 
 VARIABLE = "SFUMATO_API_KEY"
+MOST_LETTERS = 8192  # a token of an identity provider may be long
 LEAST_LETTERS = 8  # a shorter key would be found in every text
 
 
@@ -30,7 +31,7 @@ class Line(Private):
         self.timeout = timeout
         self.through_proxies = self.url.startswith("https:")  # in clear, a proxy would read the key
         self._key = (key if key is not None else os.environ.get(VARIABLE, "")).strip()
-        if not re.fullmatch(rf"[!-~]{{{LEAST_LETTERS},4096}}", self._key):
+        if not re.fullmatch(rf"[!-~]{{{LEAST_LETTERS},{MOST_LETTERS}}}", self._key):
             raise KeyMissing(
                 f"no usable API key: give `key`, or set {VARIABLE} to the `sfk_...` that was issued to you"
             )
