@@ -46,6 +46,12 @@ class Deployment:
         return None if self.database is None else url.parse(self.database)
 
     @property
+    def log_url(self) -> str | None:
+        """The same as the audit log takes it, password and all."""
+        url = self.url
+        return None if url is None else url.render_as_string(hide_password=False)
+
+    @property
     def layout(self) -> Layout:
         """The folders under `data`."""
         return Layout(data=self.data)

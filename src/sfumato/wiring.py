@@ -10,7 +10,6 @@ from sfumato import custody
 from sfumato.custody import Deployment
 from sfumato.errors import InputError
 from sfumato.model.epochs import epoch_of, span
-from sfumato.model.layout import Layout
 from sfumato.policy import sign
 from sfumato.policy.load import digest, load, located
 
@@ -125,16 +124,18 @@ def embedder(loaded: Policy) -> SentenceEmbedder:
     return SentenceEmbedder(find(loaded.embedding.path, sha256=loaded.embedding.sha256))
 
 
-def api_keys(data: Path) -> ApiKeys:
+def api_keys(deployment: Deployment) -> ApiKeys:
     """The API keys of a deployment, for issuing and revoking; each change is in the audit log before it holds."""
     from sfumato.audit.log import AuditLog
     from sfumato.recording import key_witness
     from sfumato.serve.api_keys import ApiKeys
 
-    if not data.is_dir():
-        raise InputError(f"{data}: no data directory here; run a release first")
-    keys = ApiKeys.open(data)
-    keys.witness = key_witness(lambda: AuditLog.open(Layout(data=data).audit), lambda: datetime.now(UTC))
+    if not deployment.data.is_dir():
+        raise InputError(f"{deployment.data}: no data directory here; run a release first")
+    keys = ApiKeys.open(deployment.data, url=deployment.url)
+    keys.witness = key_witness(
+        lambda: AuditLog.open(deployment.layout.audit, url=deployment.log_url), lambda: datetime.now(UTC)
+    )
     return keys
 
 
@@ -177,10 +178,12 @@ def worker(deployment: Deployment, *, policy: str, path: Path | None, ready: Cal
     from sfumato.privacy.noise import OpenDPNoise
 
     loaded, layout, url = sign.admitted(policy, deployment.trusted_keys), deployment.layout, deployment.url
-    audit_url = None if url is None else url.render_as_string(hide_password=False)
     root = custody.root_key(deployment)
     signer = custody.signer(custody.derived(deployment, root)).public_key()
-    with closing(Ledger(url or layout.ledger)) as ledger, closing(AuditLog.open(layout.audit, url=audit_url)) as log:
+    with (
+        closing(Ledger(url or layout.ledger)) as ledger,
+        closing(AuditLog.open(layout.audit, url=deployment.log_url)) as log,
+    ):
         ports = Ports(
             ledger=ledger, noise=lambda: OpenDPNoise(workers=1), now=lambda: datetime.now(UTC), log=log.append
         )
@@ -216,7 +219,7 @@ def sweep(deployment: Deployment, *, policy: str) -> list[tuple[str, str, str]]:
     secrets = custody.derived(deployment, root)
     sealer = custody.signer(secrets)
     keys = custody.epoch_keys(deployment, root)
-    with closing(AuditLog.open(deployment.layout.audit)) as log:
+    with closing(AuditLog.open(deployment.layout.audit, url=deployment.log_url)) as log:
         recorder = Recorder(
             log, About(policy=digest(loaded)), now=lambda: datetime.now(UTC), signer=custody.signer(secrets, PURPOSE)
         )

@@ -46,7 +46,7 @@ NOTHING_TO_ASK = {
         "policy test", "policy verify-signature",
     },
     "manages keys and stores on the machine, for its operator": {
-        "keys init", "keys issue", "keys list", "keys revoke", "keys rotate", "keys status",
+        "keys init", "keys issue", "keys list", "keys renew", "keys revoke", "keys rotate", "keys status",
         "db init", "db migrate", "db status", "db backup", "db restore",
     },
     "speaks to the server, which asks": {"mcp"},

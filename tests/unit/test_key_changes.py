@@ -9,6 +9,7 @@ import pytest
 
 from sfumato import wiring
 from sfumato.audit.log import AuditLog
+from sfumato.custody import Deployment
 from sfumato.errors import StorageError
 from sfumato.model.layout import Layout
 from sfumato.serve.api_keys import ApiKeys
@@ -44,7 +45,7 @@ def full(_change, _identity):
 
 
 def test_the_operators_changes_are_in_the_log_by_the_ids_of_the_keys(tmp_path):
-    keys = wiring.api_keys(tmp_path)
+    keys = wiring.api_keys(Deployment(data=tmp_path))
     first = identity(keys.issue("analyst"))
     second = identity(keys.rotate(first, overlap=timedelta(0)))
     keys.revoke(second)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Json, Key, KeyFile
+from sfumato.cli.options import Data, Database, Json, Key, KeyFile
 from sfumato.errors import InputError, StorageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sfumato.audit.event import Event
     from sfumato.audit.log import AuditLog
     from sfumato.audit.verify import Report, Trust
+    from sfumato.custody import Deployment
 
 group = typer.Typer(name="audit", help="The tamper-evident log of every decision.", no_args_is_help=True)
 
@@ -40,13 +41,14 @@ def verify(
     file: Exported = None,
     checkpoint: Pinned = None,
     public_key: PublicKey = None,
+    database: Database = None,
     json: Json = False,
 ) -> None:
     """Recompute everything from the entries; the first bad one is named, and the exit code is then 1."""
     if (data is None) == (file is None):
         raise typer.BadParameter("give either --data DIR or --file FILE")
     trust = _trust(checkpoint, public_key)
-    report = _of_data(data, trust) if data is not None else _of_file(file, trust)
+    report = _of_data(data, database, trust) if data is not None else _of_file(file, trust)
     if json:
         printing.result(dataclasses.asdict(report))
     elif report.good:
@@ -61,9 +63,9 @@ def verify(
 
 
 @group.command()
-def show(data: Data, last: Last = 50, json: Json = False) -> None:
+def show(data: Data, last: Last = 50, database: Database = None, json: Json = False) -> None:
     """List the last entries, oldest first."""
-    with closing(_log(data)) as log:
+    with closing(_log(data, database)) as log:
         found = list(log.events(last=last))
     if json:
         from sfumato.audit.event import encode
@@ -77,12 +79,14 @@ def show(data: Data, last: Last = 50, json: Json = False) -> None:
 
 @group.command()
 def export(
-    data: Data, file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; never over a file.")]
+    data: Data,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; never over a file.")],
+    database: Database = None,
 ) -> None:
     """Write entries, checkpoints and public keys to one file, to verify elsewhere with `audit verify --file`."""
     from sfumato.audit import export as exports
 
-    with closing(_log(data)) as log, log.stored() as stored:
+    with closing(_log(data, database)) as log, log.stored() as stored:
         count = exports.write(file, stored)
     printing.note(f"{count} entries written to {file}")
 
@@ -95,28 +99,41 @@ def checkpoint(
     pin: Annotated[
         Path | None, typer.Option("--pin", metavar="FILE", help="Keep the checkpoint there too, outside DIR.")
     ] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--anchor", metavar="COMMAND", help="Run this with the checkpoint on its standard input; repeatable."
+        ),
+    ] = None,
+    database: Database = None,
 ) -> None:
     """Sign the log as it is and print the checkpoint. Where the pinned one is not its beginning, nothing is signed."""
+    import shlex
+
     from sfumato.audit import anchor
     from sfumato.audit.event import utc
     from sfumato.audit.log import AuditLog
-    from sfumato.model.layout import Layout
+    from sfumato.custody import Deployment
 
-    _log(data).close()
+    deployment = Deployment(data=data, key_file=key_file, key=key, database=database)
+    _log(data, database).close()
     if pin is not None and pin.resolve().is_relative_to(data.resolve()):
         raise InputError(f"{pin}: a pinned checkpoint must not lie inside the data directory; choose another place")
     known = pin if pin is not None and pin.exists() else None
     anchors = [anchor.pin(pin)] if pin is not None else []
-    with closing(AuditLog.open(Layout(data=data).audit, pinned=known)) as log:
-        signer = log.signer(_private_key(data, key_file, key))
+    try:
+        anchors += [anchor.command(shlex.split(words)) for words in run or ()]
+    except ValueError:
+        raise InputError("--anchor: a quotation mark is not closed") from None
+    with closing(AuditLog.open(deployment.layout.audit, url=deployment.log_url, pinned=known)) as log:
+        signer = log.signer(_private_key(deployment))
         log.checkpoint(signer, time=utc(datetime.now(UTC)), anchors=[*anchors, _print])
 
 
-def _private_key(data: Path, key_file: Path | None, key: str | None) -> Ed25519PrivateKey:
+def _private_key(deployment: Deployment) -> Ed25519PrivateKey:
     from sfumato import custody
     from sfumato.audit.checkpoint import PURPOSE
 
-    deployment = custody.Deployment(data=data, key_file=key_file, key=key)
     return custody.signer(custody.derived(deployment, custody.root_key(deployment)), PURPOSE)
 
 
@@ -124,17 +141,18 @@ def _print(note: bytes) -> None:
     printing.document(note.removesuffix(b"\n"))
 
 
-def _log(data: Path) -> AuditLog:
+def _log(data: Path, database: str | None) -> AuditLog:
     from sfumato.audit.log import AuditLog
-    from sfumato.model.layout import Layout
+    from sfumato.custody import Deployment
 
-    return AuditLog.read_only(Layout(data=data).audit)
+    deployment = Deployment(data=data, database=database)
+    return AuditLog.read_only(deployment.layout.audit, url=deployment.log_url)
 
 
-def _of_data(data: Path, trust: Trust) -> Report:
+def _of_data(data: Path, database: str | None, trust: Trust) -> Report:
     from sfumato.audit.verify import verify as check
 
-    with closing(_log(data)) as log, log.stored() as stored:
+    with closing(_log(data, database)) as log, log.stored() as stored:
         return check(stored, trust)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Json, Key, KeyFile, PolicyArgument, TrustedKeys
+from sfumato.cli.options import Data, Database, Json, Key, KeyFile, PolicyArgument, TrustedKeys
 from sfumato.errors import VaultError
 
 group = typer.Typer(name="discard", help="Receipts of destroyed raw text.", no_args_is_help=True)
@@ -46,12 +46,13 @@ def sweep(
     key_file: KeyFile = None,
     key: Key = None,
     trusted_keys: TrustedKeys = None,
+    database: Database = None,
     json: Json = False,
 ) -> None:
     """Destroy sealed data that is older than the policy allows; every run does so too."""
     from sfumato import custody, wiring
 
-    deployment = custody.Deployment(data=data, key_file=key_file, key=key, trusted_keys=trusted_keys)
+    deployment = custody.Deployment(data=data, key_file=key_file, key=key, trusted_keys=trusted_keys, database=database)
     swept = wiring.sweep(deployment, policy=policy)
     if json:
         printing.result([{"dataset": dataset, "part": part, "zone": zone} for dataset, part, zone in swept])

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Json, Key, KeyFile
+from sfumato.cli.options import Data, Database, Json, Key, KeyFile
 from sfumato.errors import InputError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from sfumato.serve.api_keys import ApiKeys
     from sfumato.vault.inventory import Entry
     from sfumato.vault.keys import KeyWrapper
 
@@ -107,12 +110,14 @@ def issue(
     data: Data,
     role: Annotated[str, typer.Option("--role", help="analyst, auditor, ingester or admin.")],
     days: Annotated[int | None, typer.Option("--days", min=1, max=3650, help="Expires after so many days.")] = None,
+    database: Database = None,
     json: Json = False,
 ) -> None:
     """Issue an API key; it is shown once and stored only as a keyed hash."""
     from sfumato import wiring
 
-    token = wiring.api_keys(data).issue(role, expires=wiring.expiry(days))
+    with _api_keys(data, database) as keys:
+        token = keys.issue(role, expires=wiring.expiry(days))
     if json:
         printing.result({"key": token, "role": role})
     else:
@@ -120,10 +125,35 @@ def issue(
         printing.drawn(token)
 
 
+@group.command()
+def renew(
+    data: Data,
+    key_id: Annotated[str, typer.Argument(metavar="ID")],
+    overlap: Annotated[
+        float, typer.Option("--overlap", metavar="HOURS", min=0, max=720, help="How long the old key still works.")
+    ] = 24.0,
+    database: Database = None,
+    json: Json = False,
+) -> None:
+    """Issue an API key in the place of another, of the same role and expiry; the old one ends after the overlap."""
+    from datetime import timedelta
+
+    with _api_keys(data, database) as keys:
+        token = keys.rotate(key_id, overlap=timedelta(hours=overlap))
+    if token is None:
+        raise InputError("no living API key has this id; `sfumato keys list` shows them")
+    if json:
+        printing.result({"key": token, "replaces": key_id})
+    else:
+        printing.note(f"API key in the place of {key_id}, shown this once:")
+        printing.drawn(token)
+
+
 @group.command("list")
 def list_keys(
     data: Data,
     epochs: Annotated[bool, typer.Option("--epochs", help="Epoch keys instead: what seals data here.")] = False,
+    database: Database = None,
     json: Json = False,
 ) -> None:
     """List API keys, or with --epochs the epoch keys: ids, dates, state; never a key."""
@@ -134,9 +164,8 @@ def list_keys(
         rows = [_shown(entry) for entry in inventory(Layout(data=data).keystore).keys]
         columns: tuple[str, ...] = ("dataset", "part", "zone", "age_days", "provider", "key_id", "state")
     else:
-        from sfumato import wiring
-
-        rows = [dataclasses.asdict(record) for record in wiring.api_keys(data).records()]
+        with _api_keys(data, database) as keys:
+            rows = [dataclasses.asdict(record) for record in keys.records()]
         columns = ("id", "role", "created", "expires", "revoked")
     if json:
         printing.result(rows)
@@ -150,16 +179,26 @@ def list_keys(
 
 
 @group.command()
-def revoke(data: Data, key_id: Annotated[str, typer.Argument(metavar="ID")], json: Json = False) -> None:
+def revoke(
+    data: Data, key_id: Annotated[str, typer.Argument(metavar="ID")], database: Database = None, json: Json = False
+) -> None:
     """Revoke an API key by its id."""
-    from sfumato import wiring
-
-    if not wiring.api_keys(data).revoke(key_id):
+    with _api_keys(data, database) as keys:
+        found = keys.revoke(key_id)
+    if not found:
         raise InputError(f"no API key has the id {key_id}; `sfumato keys list` shows them")
     if json:
         printing.result({"revoked": key_id})
     else:
         printing.note(f"{key_id} is revoked")
+
+
+def _api_keys(data: Path, database: str | None) -> AbstractContextManager[ApiKeys]:
+    from contextlib import closing
+
+    from sfumato import custody, wiring
+
+    return closing(wiring.api_keys(custody.Deployment(data=data, database=database)))
 
 
 def _one_of(key: str | None, key_file: Path | None) -> None:
