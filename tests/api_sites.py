@@ -7,18 +7,32 @@ from typing import TYPE_CHECKING
 
 from fastapi.testclient import TestClient
 
+from audits import log_of
 from releases import about, languages, pin, sample, store_release, topic
+from sfumato.audit.log import AuditLog
+from sfumato.inbox.folder import Inbox
+from sfumato.model.layout import Layout
 from sfumato.policy.schema import Access as Roles
+from sfumato.serve import routes_audit, routes_ingest, routes_mcp, routes_queries
 from sfumato.serve.access import Access
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.ports import Account, Amount, Budget
+from sfumato.serve.query import Reply
+from sfumato.serve.reading import Reading
 from sfumato.serve.store import ReleaseStore
+from sfumato.vault.keys import RootKey
+from sfumato.vault.opening import PURPOSE, Opener
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fastapi import APIRouter
+
+    from sfumato.model.question import Ask
     from sfumato.model.release import Release
+    from sfumato.serve.ports import Gatekeeper
+    from sfumato.serve.query import Asker
 
 ROLES = {
     "analyst": ("releases", "queries"),
@@ -26,6 +40,7 @@ ROLES = {
     "admin": ("policy", "keys"),
     "ingester": ("ingest",),
 }
+RECIPIENT = Opener(RootKey(b"t" * 32).derive(PURPOSE)).public_key()
 RELEASE = sample()
 LATER = sample(
     epoch="2025-07",
@@ -65,11 +80,12 @@ class Site:
         keys = ApiKeys.open(data)
         self.tokens = {role: keys.issue(role) for role in ROLES}
         self.access = Access(ApiKeys.read_only(data), Roles(**ROLES))
+        more = ports.pop("more", lambda _site: [])
         self.app = build_app(
             ports.pop("store", None) or ReleaseStore(data),
             ports.pop("access", None) or self.access,
             {"unit": "user"},
-            **{"budget": Book(), **ports},
+            **{"budget": Book(), "extras": more(self), **ports},
         )
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
@@ -89,6 +105,32 @@ class Site:
     def post(self, address: str, question: object, role: str | None = "analyst"):
         """A question."""
         return self.ask("POST", address, role, json=question)
+
+
+def the_rest(data: Path, access: Gatekeeper, asker: Asker) -> list[APIRouter]:
+    """The routers that a server has besides those over releases: audit log, deliveries, live questions, agents."""
+    directory = Layout(data=data).audit
+    if not directory.exists():
+        log_of(directory, 12, checkpoints=(8,))
+        Inbox(data).offer(RECIPIENT)
+    reading = Reading(store=ReleaseStore(data), access=access)
+    return [
+        routes_audit.router(reading, AuditLog.open(directory)),
+        routes_ingest.router(reading, Inbox(data)),
+        routes_queries.router(access, asker),
+        routes_mcp.router(access, routes_mcp.Agents()),
+    ]
+
+
+class Desk:
+    """A desk of live questions in the place of the worker's socket."""
+
+    def __init__(self, opened: object) -> None:
+        self._desk = opened
+
+    def ask(self, ask: Ask, *, analyst: str, role: str) -> Reply:
+        found = self._desk.reply(ask, analyst=analyst, role=role)
+        return Reply(outcome=found.outcome, body=found.body)
 
 
 def many_topics(count: int) -> Release:

@@ -7,6 +7,7 @@ import functools
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -43,6 +44,18 @@ class Server:
         with self.stopped():
             pass
 
+    def kill(self) -> None:
+        """SIGKILL to the server, and a new one in its place as soon as the old one's processes are gone."""
+        os.kill(int((self._directory / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        for _ in range(100):
+            time.sleep(0.1)
+            try:
+                self._start()
+            except subprocess.CalledProcessError:
+                continue
+            return
+        raise TimeoutError
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Crashed, and then started again."""
@@ -50,8 +63,11 @@ class Server:
         try:
             yield
         finally:
-            socket = self.admin.query["host"]
-            self._ctl("-o", f'-h "" -k {socket}', "-l", str(self._directory / "log"), "start")
+            self._start()
+
+    def _start(self) -> None:
+        socket = self.admin.query["host"]
+        self._ctl("-o", f'-h "" -k {socket}', "-l", str(self._directory / "log"), "start")
 
     def _ctl(self, *words: str) -> None:
         user = ["setpriv", "--reuid=pgserver", "--clear-groups"] if os.geteuid() == 0 else []

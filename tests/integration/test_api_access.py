@@ -8,12 +8,13 @@ from fastapi import Depends
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
-from api_sites import RELEASE, Book, Site
+from api_sites import RELEASE, Book, Site, the_rest
 from sfumato.policy.schema import Access as Roles
 from sfumato.serve.access import Access, Decision
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ROLES, ApiKeys
 from sfumato.serve.body import Body
+from sfumato.serve.query import Reply
 from sfumato.serve.reading import Reading
 from sfumato.serve.recent import RecentDecisions, RecentReleases, file_stamp
 from sfumato.serve.requires import Requires
@@ -26,11 +27,26 @@ IDS = {"release_id": RELEASE.id, "topic_id": "t002", "name": "language"}
 QUERIES = {
     "/v1/trends": {"dataset": "assistant-logs", "topic": "t002"},
     "/v1/budget": {"dataset": "assistant-logs", "epoch": "2025-06"},
+    "/v1/audit/proofs/inclusion": {"seq": 3, "size": 8},
+    "/v1/audit/proofs/consistency": {"old": 3, "new": 8},
 }
 BODIES = {
     "/v1/compare": {"measure": "users", "a": {"release": RELEASE.id}, "b": {"release": RELEASE.id, "topic": "t002"}},
     "/v1/search": {"release": RELEASE.id, "text": "python"},
+    "/v1/queries": {"dataset": "chats", "epochs": ["2026-11"], "measure": "users", "dry_run": True},
+    "/mcp": {"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
 }
+DELIVERY = {
+    "content": b'{"conversation_id": "c1", "user_id": "u1", "text": "hello"}',
+    "headers": {"Content-Type": "application/x-ndjson", "Idempotency-Key": "8e1f4b0c-6d2a-4f5e"},
+}
+
+
+class Quoting:
+    """Answers every question with a quote of nothing."""
+
+    def ask(self, *_, **__):
+        return Reply(outcome="quote", body=b'{"format":"sfumato.quote/1","quotes":[]}')
 
 
 def routes_of(app):
@@ -47,7 +63,7 @@ def operations_of(route):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    return Site(tmp_path_factory.mktemp("data"))
+    return Site(tmp_path_factory.mktemp("data"), more=lambda made: the_rest(made.data, made.access, Quoting()))
 
 
 def test_every_route_but_the_open_ones_requires_exactly_one_operation(site):
@@ -116,16 +132,20 @@ def test_a_thousand_principals_get_what_the_matrix_says_and_no_more(site):
         matrix = {role: tuple(one for one in OPERATIONS if drawn.random() < 0.4) for role in ROLES}
         decided = Access(ApiKeys.read_only(site.data), Roles(**matrix))
         access = RecentDecisions(decided, file_stamp(site.data / "access.db"))
-        app = build_app(RecentReleases(ReleaseStore(site.data)), access, {}, budget=Book())
+        rest = the_rest(site.data, access, Quoting())
+        app = build_app(RecentReleases(ReleaseStore(site.data)), access, {}, budget=Book(), extras=rest)
         client = TestClient(app, raise_server_exceptions=False)
         for _ in range(25):
             role, (path, method, operation) = drawn.choice((*ROLES, None)), drawn.choice(routes)
             headers = {"Authorization": f"Bearer {tokens[role]}"} if role else {}
-            answer = client.request(
-                method, path.format(**IDS), headers=headers, params=QUERIES.get(path), json=BODIES.get(path)
-            )
-            expected = 401 if role is None else 200 if operation in matrix[role] else 403
+            headers |= {"Accept": "application/json"}
+            sent = {"json": BODIES.get(path), "headers": headers}
+            if path == "/v1/conversations":
+                sent = {"content": DELIVERY["content"], "headers": headers | DELIVERY["headers"]}
+            answer = client.request(method, path.format(**IDS), params=QUERIES.get(path), **sent)
+            done = {"/v1/conversations": 202, "/mcp": 503}.get(path, 200)  # agents: there is nothing behind them here
+            expected = 401 if role is None else done if operation in matrix[role] else 403
             assert answer.status_code == expected
-            seen.add((path, expected))
+            seen.add((path, 200 if expected == done else expected))
     assert {status for _, status in seen} == {200, 401, 403}
     assert {path for path, status in seen if status == 200} == {path for path, _, _ in routes}

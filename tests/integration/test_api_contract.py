@@ -10,7 +10,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 
-from api_sites import LATER, RELEASE, Site
+from api_sites import LATER, RELEASE, Desk, Site, the_rest
+from live_queries import DATASET, EPOCH, desk, extracts, policy, publish
 from sfumato.serve.body import BODY_BYTES
 
 WELL_FORMED = {
@@ -24,11 +25,21 @@ WELL_FORMED = {
     "facet": (r"(?s).{1,64}", "language"),
     "value": (r"(?s).{1,64}", "de"),
 }
+ASKED = {"measure": "users", "of": None, "by": ["plan"], "level": 0, "where": [{"field": "mood", "in": ["1", "2"]}]}
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    return Site(tmp_path_factory.mktemp("data"), (RELEASE, LATER))
+    """The whole application, with a desk of live questions behind it that has plenty to spend."""
+    loaded = policy(("_query: 0.2", "_query: 0.01"), ("{epsilon: 1.0}", "{epsilon: 3.9}"))
+    apart = tmp_path_factory.mktemp("live")
+    publish(apart, loaded, extracts(120, 2))
+    with desk(apart, loaded) as (opened, _):
+        yield Site(
+            tmp_path_factory.mktemp("data"),
+            (RELEASE, LATER),
+            more=lambda made: the_rest(made.data, made.access, Desk(opened)),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +49,12 @@ def schema(site):
 
 def existing(value: object, name: str = "") -> object:
     """The same input with every well-formed name replaced by one that exists, so that answers are reached."""
+    if isinstance(value, dict) and {"dataset", "epochs", "measure"} <= set(value):  # a question, as far as it is one
+        known = {"dataset": DATASET, "epochs": [EPOCH]}
+        of = {"of": "mood"} if value["measure"] == "mean" else {}
+        return {key: known.get(key, ASKED.get(key, one)) for key, one in value.items()} | {
+            "measure": value["measure"], "of": None, **of
+        }  # fmt: skip
     if isinstance(value, dict):
         return {key: existing(one, key) for key, one in value.items()}
     if isinstance(value, str) and name in WELL_FORMED and re.fullmatch(WELL_FORMED[name][0], value):
@@ -50,14 +67,18 @@ OPERATIONS = [
     ("GET", "/v1/releases/{release_id}/topics"), ("GET", "/v1/releases/{release_id}/topics/{topic_id}"),
     ("GET", "/v1/releases/{release_id}/guarantee"), ("GET", "/v1/releases/{release_id}/facets"),
     ("GET", "/v1/releases/{release_id}/facets/{name}"), ("POST", "/v1/compare"), ("POST", "/v1/search"),
-    ("GET", "/v1/trends"), ("GET", "/v1/policy"), ("GET", "/v1/budget"),
+    ("GET", "/v1/trends"), ("GET", "/v1/policy"), ("GET", "/v1/budget"), ("POST", "/v1/queries"),
+    ("POST", "/v1/conversations"), ("GET", "/v1/audit/events"), ("GET", "/v1/audit/head"),
+    ("GET", "/v1/audit/checkpoints"), ("GET", "/v1/audit/checkpoint"), ("GET", "/v1/audit/proofs/inclusion"),
+    ("GET", "/v1/audit/proofs/consistency"),
 ]  # fmt: skip
 NOTHING_TO_GET_WRONG = {"/healthz", "/readyz"}
 EXAMPLES = settings(
     max_examples=20, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-ROLE = {"/v1/policy": "admin", "/v1/budget": "auditor"}
+ROLE = {"/v1/policy": "admin", "/v1/budget": "auditor", "/v1/conversations": "ingester"}
+ROLE |= {path: "auditor" for _, path in OPERATIONS if path.startswith("/v1/audit/")}
 
 
 def test_these_are_all_the_operations(site):
@@ -83,25 +104,36 @@ def test_every_answer_is_as_declared(site, schema, method, path, mode, real):
             case.path_parameters = existing(case.path_parameters)
             case.query = existing(case.query)
             case.body = existing(case.body)
+        if real and path == "/v1/conversations":
+            case.body = b'{"conversation_id": "c1", "user_id": "u1", "text": "hello"}'
         statuses.add(case.call_and_validate(headers=headers).status_code)
 
     run()
     if real and mode is GenerationMode.POSITIVE:
-        assert statuses & {200, 304}
+        assert statuses & {200, 202, 304}
 
 
 CANARY = "canary7391"
+HEADERS = (
+    "If-None-Match", "Idempotency-Key", "Accept", "Content-Type", "Cookie", "Origin", "X-Request-Id",
+    "X-Forwarded-Host",
+)  # fmt: skip
 IDS = {"release_id": RELEASE.id, "topic_id": "t002", "name": "language"}
 BODIES = {
     "/v1/compare": {"measure": "share", "a": {"release": RELEASE.id, "topic": "t002"},
                     "b": {"release": RELEASE.id, "facet": "language", "value": "de"}},
     "/v1/search": {"release": RELEASE.id, "text": "python", "limit": 5},
+    "/v1/queries": {"dataset": DATASET, "epochs": [EPOCH], **ASKED, "dry_run": True},
 }  # fmt: skip
 QUERIES = {
     "/v1/releases": {"dataset": "assistant-logs", "epoch": "2025-06", "limit": "5", "cursor": "MQoyMDI1"},
     "/v1/releases/{release_id}/facets/{name}": {"topic": "t002"},
     "/v1/trends": {"dataset": "assistant-logs", "topic": "t002"},
     "/v1/budget": {"dataset": "assistant-logs", "epoch": "2025-06"},
+    "/v1/conversations": {"dataset": "assistant-logs"},
+    "/v1/audit/events": {"first": "0", "limit": "3"},
+    "/v1/audit/proofs/inclusion": {"seq": "3", "size": "8"},
+    "/v1/audit/proofs/consistency": {"old": "3", "new": "8"},
 }
 
 
@@ -131,7 +163,16 @@ def poisoned(path: str):
     for name in [*query, CANARY]:
         yield whole, {**query, name: CANARY}, body, {}
         yield whole, {**query, name: f"{CANARY} \n"}, body, {}
-    for name in ("If-None-Match", "Accept", "Content-Type", "Cookie", "Origin", "X-Request-Id", "X-Forwarded-Host"):
+    for name in (
+        "If-None-Match",
+        "Idempotency-Key",
+        "Accept",
+        "Content-Type",
+        "Cookie",
+        "Origin",
+        "X-Request-Id",
+        "X-Forwarded-Host",
+    ):
         yield whole, query, body, {name: CANARY}
     yield whole, query, body, {"If-None-Match": CANARY * 200}
     for at in places(body) if body else ():
@@ -181,7 +222,9 @@ def test_a_body_that_is_no_question_is_422(site, path, content):
     answer = site.ask("POST", path, content=content, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert CANARY not in answer.text
-    assert {one["pointer"] for one in answer.json()["errors"]} <= {"/body", "/body/text", "/body/release"}
+    assert {one["pointer"] for one in answer.json()["errors"]} <= {
+        "/body", "/body/text", "/body/release", "/body/dataset", "/body/epochs", "/body/measure"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("path", list(BODIES))
