@@ -18,10 +18,10 @@ def bench(
 ) -> None:
     """Measure ingest and topics (without the vector model) at three sizes; `growth` 1 is linear."""
     from sfumato import wiring
-    from sfumato.evaluate.bench import bench as measure
+    from sfumato.evaluate.bench import whole
 
-    with wiring.noise() as noise, printing.progress("bench", total=4) as bar:
-        found = measure(largest=largest, noise=noise, advance=bar.advance)
+    with wiring.noise() as noise, printing.progress("bench", total=whole.STEPS) as bar:
+        found = whole.bench(largest=largest, noise=noise, advance=bar.advance)
     if json:
         printing.result(found)
         return

@@ -1,33 +1,21 @@
-"""`bench`: what the main job costs apart from the vector model: rates, and how time grows with records."""
+"""Topics: bounding, discovery and counts of made-up vectors, and how their time grows with records."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import resource
-import tempfile
 import time
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sfumato.evaluate.synth import synthesize
-from sfumato.ingest.jsonl import Limits, read
-from sfumato.ingest.pseudonym import Pseudonyms
-from sfumato.ingest.record import FieldMapping
-from sfumato.ingest.report import IngestReport
 from sfumato.model.extract import Extracts
 from sfumato.privacy import accounting
 from sfumato.privacy.bounds import bound
 from sfumato.privacy.measure import Measurer
 from sfumato.topics.discover import discover
 from sfumato.topics.plan import TopicPlan
-from sfumato.vault.keys import RootKey
-from sfumato.vault.keystore import EpochKeys
-from sfumato.vault.segments import SegmentWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,49 +27,23 @@ if TYPE_CHECKING:
 WIDTH = 384
 SUBJECTS = 200
 WORDS_OF_A_SUBJECT = 8
-INGESTED = 40_000
 BATCH = 4096
 WARM_UP = 1000
 
 
-def bench(*, largest: int, noise: NoiseSource, advance: Callable[[int], None]) -> dict[str, Any]:
-    """Ingest rate, then topics at a quarter, a half and the whole of `largest` records on made-up vectors.
+def measure(*, largest: int, noise: NoiseSource, advance: Callable[[int], None]) -> dict[str, Any]:
+    """Topics at a quarter, a half and the whole of `largest` records.
 
     `growth` is the exponent of time in records between the smallest and the largest size: 1 is linear.
     """
-    ingest = _ingest_rate()
-    advance(1)
     _topics(WARM_UP, noise)  # starts the noise processes and loads what is loaded on first use
-    sizes = [largest // 4, largest // 2, largest]
     topics = []
-    for size in sizes:
+    for size in (largest // 4, largest // 2, largest):
         topics.append(_topics(size, noise))
         advance(1)
     first, last = topics[0], topics[-1]
     growth = math.log(last["seconds"] / first["seconds"]) / math.log(last["records"] / first["records"])
-    return {"ingest_per_second": ingest, "topics": topics, "growth": round(growth, 2)}
-
-
-def _ingest_rate() -> int:
-    """Short conversations read, pseudonymised and sealed a second, the disk included."""
-    text = "".join(
-        json.dumps({"conversation_id": f"c{i}", "user_id": f"u{i % 9000}", "text": record["messages"][0]["content"]})
-        + "\n"
-        for i, record in enumerate(synthesize(conversations=INGESTED, users=9000, seed=1))
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "chats.jsonl"
-        source.write_text(text)
-        key = EpochKeys(Path(folder) / "keys", RootKey(os.urandom(32))).create("bench", "2026-01", "raw")
-        hidden = Pseudonyms(os.urandom(32), dataset="bench")
-        started = time.perf_counter()
-        conversations = read(
-            source, mapping=FieldMapping(), unit="user", limits=Limits(), pseudonyms=hidden, report=IngestReport()
-        )
-        with SegmentWriter(Path(folder) / "raw", key) as writer:
-            for conversation in conversations:
-                writer.add(conversation)
-        return round(INGESTED / (time.perf_counter() - started))
+    return {"topics": topics, "growth": round(growth, 2)}
 
 
 def _topics(records: int, noise: NoiseSource) -> dict[str, float]:
