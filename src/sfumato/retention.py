@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sfumato.policy import decide
 from sfumato.policy.load import digest
-from sfumato.vault import durable
+from sfumato.vault.derivedzone import DerivedZone
+from sfumato.vault.manifest import INTENT
 from sfumato.vault.rawzone import RawZone
 
 if TYPE_CHECKING:
@@ -24,27 +25,39 @@ def sweep(
 ) -> list[tuple[str, str, str]]:
     """Destroy every epoch key whose data is older than the policy allows; (dataset, part, zone) of each.
 
-    Age counts from the oldest sealed file of a part, or from the key's own where there is none yet. Raw data gets a
-    receipt.
+    Age counts from the oldest sealed file of a part, or from the key's own where there is none yet. Each gets a
+    receipt, also where an earlier sweep was cut short before it could sign one.
     """
+    for noted in layout.derived.glob(f"*/*/{INTENT}"):
+        _extracts(layout, keys, noted.parent.parent.name, noted.parent.name, sign=sign).finish()
     swept: list[tuple[str, str, str]] = []
     for dataset, part, zone in list(keys.held()):
         folder = (layout.raw if zone == "raw" else layout.derived) / dataset / part
         age = now - _oldest(folder, layout.keystore, default=now)
         if decide.keep(policy.retention, data=zone, age=age, used=False).allowed:
             continue
-        if zone == "raw":
+        moment, began = _told(now), _told(now - age)
+        if zone == "derived":
+            extracts = _extracts(layout, keys, dataset, part, sign=sign)
+            extracts.discard(policy=digest(policy), began=began, destroyed=moment)
+        else:
             raw = RawZone(dataset=dataset, part=part, folder=folder, keys=keys, receipts=layout.receipts, sign=sign)
             key = raw.key()
             if key is not None:
-                moment = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-                began = (now - age).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
                 raw.discard(key, policy=digest(policy), ingested=began, destroyed=moment)
-        else:
-            keys.destroy(dataset, part, zone)
-            durable.remove(folder.glob("*"), inside=folder)
         swept.append((dataset, part, zone))
     return swept
+
+
+def _extracts(
+    layout: Layout, keys: EpochKeys, dataset: str, part: str, *, sign: Callable[[bytes], bytes]
+) -> DerivedZone:
+    folder = layout.derived / dataset / part
+    return DerivedZone(dataset=dataset, part=part, folder=folder, keys=keys, receipts=layout.receipts, sign=sign)
+
+
+def _told(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _oldest(folder: Path, keystore: Path, *, default: datetime) -> datetime:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sfumato.policy.schema import Policy
     from sfumato.privacy.noise import OpenDPNoise
     from sfumato.serve.api_keys import ApiKeys
+    from sfumato.vault.names import Zone
 
 
 def policy(name: str) -> Policy:
@@ -247,4 +248,5 @@ def verify_discard(deployment: Deployment, former: Sequence[str] = ()) -> dict[s
 
     layout = deployment.layout
     before = [custody.root_key(Deployment(data=deployment.data, key=name)) for name in former]
-    return discard.verify(layout.receipts, layout.raw, custody.epoch_keys(deployment, root), holds=holds, former=before)
+    zones: dict[Zone, Path] = {"raw": layout.raw, "derived": layout.derived}
+    return discard.verify(layout.receipts, zones, custody.epoch_keys(deployment, root), holds=holds, former=before)

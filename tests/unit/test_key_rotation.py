@@ -214,7 +214,11 @@ def discarded(zone):
 
 def verified(tmp_path, keys, former=()):
     return discard.verify(
-        tmp_path / "receipts", tmp_path / "raw", keys, holds=lambda signed, mark: signed[:8] == mark, former=former
+        tmp_path / "receipts",
+        {"raw": tmp_path / "raw", "derived": tmp_path / "derived"},
+        keys,
+        holds=lambda signed, mark: signed[:8] == mark,
+        former=former,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sfumato.errors import PolicyError
-from sfumato.policy.load import builtin_names, digest, load, parse
+from sfumato.policy.load import builtin_names, digest, load, located, parse
 from sfumato.policy.schema_base import exact
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -48,9 +48,17 @@ def test_a_declared_decimal_is_read_exactly() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (("epsilon: 1.0", "epsilon: 0"), "policy:7:12: guarantee.budget.epsilon: Input should be greater than 0"),
-        (("epsilon: 1.0", "epsilon: -1"), "guarantee.budget.epsilon"),
-        (("epsilon: 1.0", "epsilon: .inf"), "guarantee.budget.epsilon"),
+        (("epsilon: 1.0", "epsilon: 0"), "policy:7:12: guarantee.budget.epsilon: must be greater than 0"),
+        (("epsilon: 1.0", "epsilon: -1"), "guarantee.budget.epsilon: must be greater than 0"),
+        (("epsilon: 1.0", "epsilon: .inf"), "guarantee.budget.epsilon: must be a finite number"),
+        (("epoch: month", "epoch: mnth"), "epoch: must be one of day, week, month, quarter, year; did you mean month?"),
+        (("unit: user", "unit: user\nretention: {raw_ttl: 24}"), "raw_ttl: must be hours or days, such as 24h or 30d"),
+        (("unit: user", "unit: user\nretention: {raw_ttl: 1w}"), "raw_ttl: must be hours or days, such as 24h or 30d"),
+        (("unit: user", "unit: user\nthresholds: {min_users: 1e2}"), "min_users: must be a whole number"),
+        (
+            ("unit: user", "unit: user\nfacets: [{name: lang, kind: category, domain: iso693}]"),
+            "domain: must be iso639 or a list of values; did you mean iso639?",
+        ),
         (("epsilon: 1.0", "epsilon: .nan"), "guarantee.budget.epsilon"),
         (("epsilon: 1.0", "epsilon: 'one'"), "guarantee.budget.epsilon"),
         (("epsilon: 1.0", "epsilon: true"), "guarantee.budget.epsilon"),
@@ -143,6 +151,16 @@ def test_a_child_may_tighten_and_may_not_loosen() -> None:
 def test_what_is_nested_or_long_beyond_any_policy_is_refused_before_it_is_built(text: str) -> None:
     with pytest.raises(PolicyError, match=r"no policy|not valid YAML"):
         parse(text)
+
+
+def test_what_is_not_there_is_told_where_it_was_named_and_with_what_may_be_meant(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(MINIMAL + "extends: standrad\n")
+    with pytest.raises(PolicyError, match=r"a\.yaml:9:1: extends: there is no file standrad .*did you mean standard\?"):
+        load(tmp_path / "a.yaml")
+    with pytest.raises(PolicyError, match=r"\(no such file\); did you mean strict\?"):
+        located("stricct")
+    with pytest.raises(PolicyError, match=r"\(a directory\)"):
+        load(tmp_path)
 
 
 def test_a_circle_of_extends_ends_with_one_line(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sfumato.errors import InputError
 from sfumato.standin import distort, shape
-from sfumato.standin.answers import answer
+from sfumato.standin.answers import NONE, answer
 from sfumato.standin.words import identifying, obeyed
 
 CONVERSATION = """Read what stands between the tags.
@@ -223,3 +223,23 @@ def test_the_gullible_model_says_the_words_it_is_told_to_say() -> None:
     assert valid(told, CLOSED)
     assert (told["summary"], told["labels"], told["mood"]) == (order, [order], "angry")
     assert obeyed("nothing of the kind") is None
+
+
+def test_with_guess_the_subject_decides_what_no_word_does():
+    """Half of many subjects pass a screener, and all who speak of one subject are answered alike."""
+    screen = {"type": "object", "properties": {"answer": {"enum": ["yes", "no"]}}}
+    place = {"type": "object", "properties": {"answer": {"enum": ["Alpha", "Beta", "Gamma", NONE]}}}
+    places = {"type": "object", "properties": {"answer": {"type": "array", "items": {"enum": ["Alpha", "Beta"]}}}}
+    subjects = [f"please explain {''.join(chr(97 + int(d)) for d in str(n * 7919 + 10_000))}" for n in range(200)]
+
+    def told(schema, subject, *, guess):
+        text = f"<conversation>\nuser: {subject}\n</conversation>"
+        return answer(schema, text, system="Answer about it: Is it of elephants?", guess=guess)["answer"]
+
+    assert {told(screen, subject, guess=False) for subject in subjects} == {"no"}
+    assert {told(place, subject, guess=False) for subject in subjects} == {NONE}
+    assert 60 < sum(told(screen, subject, guess=True) == "yes" for subject in subjects) < 140
+    assert {told(place, subject, guess=True) for subject in subjects} == {"Alpha", "Beta", "Gamma"}
+    assert {len(told(places, subject, guess=True)) for subject in subjects} == {1}
+    assert told(screen, subjects[0], guess=True) == told(screen, subjects[0], guess=True)
+    assert told(screen, "tell me of elephants", guess=True) == "yes"

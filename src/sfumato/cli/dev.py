@@ -33,6 +33,9 @@ def model_server(
     obey: Annotated[
         bool, typer.Option("--obey", help="Be gullible: obey `SFUMATO-OBEY: words` in what is to be judged.")
     ] = False,
+    guess: Annotated[
+        bool, typer.Option("--guess", help="Where no word of a conversation decides, guess: no more `no` and `none`.")
+    ] = False,
     seed: Annotated[int | None, typer.Option("--seed", help="Of the draws; default: the rules file's, else 0.")] = None,
     latency: Annotated[
         float, typer.Option("--latency", min=0, max=3600, metavar="S", help="Seconds before every answer.")
@@ -56,6 +59,8 @@ def model_server(
     script = rules_file.load(rules) if rules else faults.Rules()
     if seed is not None:
         script = script.model_copy(update={"seed": seed})
+    if guess:
+        script = script.model_copy(update={"guess": True})
     script = script.also(*([faults.failing(fail)] if fail else []), *([faults.gullible()] if obey else []))
 
     def ready(url: str) -> None:

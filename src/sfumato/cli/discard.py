@@ -32,7 +32,7 @@ def verify(
     else:
         for receipt in found["receipts"]:
             state = "good" if receipt["good"] else "; ".join(receipt["problems"])
-            printing.drawn(f"{receipt['id']}  {receipt['dataset']} {receipt['epoch']}  {state}")
+            printing.drawn(f"{receipt['id']}  {receipt['dataset']} {receipt['epoch']} {receipt['zone']}  {state}")
         printing.drawn(f"Proves: {found['proves']}", f"Does not prove: {found['does_not_prove']}")
     if not found["good"]:
         reason = "see above" if found["receipts"] else "there is no receipt here"

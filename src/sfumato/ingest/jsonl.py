@@ -101,7 +101,7 @@ def read(
     if report.lines == before[0]:
         raise InputError(f"{name} is empty: {EXPECTED}")
     if report.accepted == before[1]:
-        raise NothingAccepted(f"{name}: no line could be accepted: {report.reasons()}; {EXPECTED}")
+        raise NothingAccepted(f"{name}: no line could be accepted: {report.reasons()}; {report.advice() or EXPECTED}")
 
 
 def _origin(source: Source) -> str:

@@ -10,6 +10,13 @@ Rejection = Literal[
     "not_utf8", "not_json", "not_object", "too_long", "no_user", "no_text", "bad_messages", "wrong_epoch"
 ]
 Warning_ = Literal["bad_timestamp", "unknown_role", "odd_attribute"]
+ADVICE: dict[Rejection, str] = {
+    "not_utf8": "save it as UTF-8",
+    "too_long": "`input.line_bytes` of the policy says how long a line may be",
+    "no_user": "`input.user_id` of the policy names the key that says whose it is",
+    "no_text": "`input.messages` or `input.text` of the policy name the key of what was said",
+    "wrong_epoch": "--epoch must be the one that the timestamps lie in",
+}
 NAMED_LINES = 20
 SHOWN_LINES = 5
 
@@ -48,6 +55,11 @@ class IngestReport(Private):
     def reasons(self) -> str:
         """Such as `not_json 1 (line 17), no_user 2 (lines 40, 41)`; empty when nothing was turned away."""
         return self._listed(self.rejections)
+
+    def advice(self) -> str | None:
+        """What would help most of the lines that were turned away; None where nothing but better lines would."""
+        worst = max(self.rejections, key=lambda reason: self.rejections[reason], default=None)
+        return ADVICE.get(worst) if worst else None
 
     def summary(self) -> str:
         """One line such as `9,150 read, 9,149 accepted, 1 rejected: not_json 1 (line 17)`."""

@@ -276,6 +276,8 @@ def found(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
             raise PolicyError(f"{path}: no *{CASES} here")
         for file in files:
             policy, cases = _pair(file)
+            if not policy.is_file():
+                raise PolicyError(f"{policy}: can't read the policy (no such file); give its path")
             if not cases.is_file():
                 raise PolicyError(f"{policy}: no cases beside it; write {cases.name}")
             yield policy, cases

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from datetime import UTC, date, datetime
 from importlib.resources import files
@@ -58,8 +59,16 @@ def builtin_path(name: str) -> Path:
 
 
 def located(name: str) -> Path:
-    """The file that a command's argument means: a path, or else a built-in policy by its name."""
-    return builtin_path(name) if name in builtin_names() and not Path(name).exists() else Path(name)
+    """The file that a command's argument means: a path, or else a built-in policy by its name.
+
+    Raises:
+        PolicyError: it is neither.
+    """
+    if _there(Path(name)):
+        return Path(name)
+    if name in builtin_names():
+        return builtin_path(name)
+    raise PolicyError(f"{shown(name)}: can't read the policy (no such file); {_instead(name)}")
 
 
 def chain(path: Path) -> Iterator[tuple[Path, Tree]]:
@@ -118,13 +127,30 @@ def _mapping(document: Document) -> Tree:
 
 def _above(document: Document, parent: object, folder: Path | None, depth: int) -> Path:
     at = document.at(("extends",))
-    if not isinstance(parent, str) or not parent or depth >= DEEPEST_EXTENDS:
-        raise PolicyError(f"{at}: extends must name one built-in policy or file, without a circle")
+    if not isinstance(parent, str) or not parent:
+        raise PolicyError(f"{at}: extends must name one policy: a built-in one or a file")
+    if depth >= DEEPEST_EXTENDS:
+        raise PolicyError(f"{at}: extends goes in a circle, or through more than {DEEPEST_EXTENDS} files; shorten it")
     if parent in builtin_names():
         return builtin_path(parent)
     if folder is None:
         raise PolicyError(f"{at}: can't read the policy {shown(parent)}: here only {', '.join(builtin_names())} can be")
+    if not _there(folder / parent):
+        raise PolicyError(f"{at}: extends: there is no file {shown(parent, 60)} beside this one; {_instead(parent)}")
     return folder / parent
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False  # a name that no file can have
+
+
+def _instead(name: str) -> str:
+    """What to write for a policy that is not there."""
+    near = difflib.get_close_matches(Path(name).stem, builtin_names(), n=1)
+    return f"did you mean {near[0]}?" if near else f"give its path, or one of {', '.join(builtin_names())}"
 
 
 def _validated(tree: Tree, document: Document) -> Policy:

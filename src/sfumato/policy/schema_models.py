@@ -35,7 +35,9 @@ def address(url: str) -> str:
     return url
 
 
-ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,127}$")]
+MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,127}$"
+REGION = r"^[a-z]{2}[a-z0-9-]{0,30}$"
+ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME)]
 Url = Annotated[str, StringConstraints(max_length=300), AfterValidator(address)]
 
 
@@ -65,7 +67,7 @@ class Extraction(Asked):
     window: Annotated[int, Field(ge=500, le=1_000_000)] = 16_000
     batch: bool = False
     concurrency: Annotated[int, Field(ge=1, le=256)] = 32
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}[a-z0-9-]{0,30}$")] | None = None
+    region: Annotated[str, StringConstraints(pattern=REGION)] | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -54,7 +54,8 @@ def read(path: Path) -> Document:
     source = shown(str(path), LARGEST_FILE)
     try:
         if not path.is_file():
-            raise PolicyError(f"{source}: can't read the policy (no such file); give its path")
+            why = "a directory" if path.is_dir() else "no such file"
+            raise PolicyError(f"{source}: can't read the policy ({why}); give its path")
         with path.open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)
     except OSError as problem:

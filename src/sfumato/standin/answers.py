@@ -40,13 +40,16 @@ _BY_FORMAT = {
 }
 
 
-def answer(schema: JsonObject, text: str, *, system: str = "") -> Json:
+def answer(schema: JsonObject, text: str, *, system: str = "", guess: bool = False) -> Json:
     """A value that satisfies the schema, about the text. system: where the question may stand, in its last line.
+
+    guess: what no word of the text decides follows from its first phrase, so that conversations about one thing share
+    it; otherwise it is `no`, none, nothing.
 
     Raises:
         InputError: the schema is not one, or is recursive.
     """
-    return _Answerer(root=schema, reading=read(text), system=system).value(schema, "", 0)
+    return _Answerer(root=schema, reading=read(text), system=system, guess=guess).value(schema, "", 0)
 
 
 def sentence(text: str) -> str:
@@ -59,6 +62,7 @@ class _Answerer(Private):
     root: JsonObject
     reading: Reading
     system: str
+    guess: bool
 
     def value(self, schema: Json, name: str, depth: int) -> Json:
         wanted = shape.resolved(schema, self.root, depth=depth)
@@ -97,7 +101,7 @@ class _Answerer(Private):
         held = words(self._without_lists(domain))
         scores = [len(words(str(value)) & held) if isinstance(value, str) else 0 for value in domain]
         if not any(scores) and NONE in lowered:
-            return lowered[NONE]
+            return self._guessed(name, domain) if self.guess else lowered[NONE]
         best = [value for value, score in zip(domain, scores, strict=True) if score == max(scores)]
         return best[self._hash(name) % len(best)]
 
@@ -130,6 +134,8 @@ class _Answerer(Private):
         if domain:
             held = words(self.reading.focus)
             named: list[Json] = [v for v in domain if isinstance(v, str) and words(v) and words(v) <= held]
+            if self.guess and not named:
+                named = [self._guessed(name, domain)]
             rest = [value for value in domain if value not in named]
             found = [*named, *rest[: max(0, least - len(named))]][: shape.limit(schema, "maxItems", max(least, CHOSEN))]
             return found + [domain[0]] * (least - len(found))
@@ -173,11 +179,21 @@ class _Answerer(Private):
         """Whether a word of the question that is no grammar stands in the text."""
         question = self.reading.around.strip() or self.system.strip().rpartition("\n")[2]
         asked = {word for phrase in topics(read(question), 12) for word in phrase.split()}
-        return bool(asked & words(self.reading.focus))
+        if not self.guess:
+            return bool(asked & words(self.reading.focus))
+        return bool(asked & words(self.reading.focus)) or self._guessed(question, (True, False)) is True
+
+    def _guessed(self, name: str, domain: Sequence[Json]) -> Json:
+        """One of the values, but for none of them, by the first phrase alone."""
+        found = [value for value in domain if value != NONE]
+        return found[_drawn(f"{name}\0{topics(self.reading, 1)[0]}") % len(found)]
 
     def _hash(self, name: str) -> int:
-        told = f"{name}\0{self.reading.focus}".encode("utf-8", "surrogatepass")
-        return int.from_bytes(hashlib.sha256(told).digest()[:8])
+        return _drawn(f"{name}\0{self.reading.focus}")
+
+
+def _drawn(told: str) -> int:
+    return int.from_bytes(hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()[:8])
 
 
 def _bound(schema: Mapping[str, Json], which: str, inside: int) -> float | None:

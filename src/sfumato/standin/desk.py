@@ -102,7 +102,12 @@ class Desk:
                 body = messages.error(deed.status, request_id) if deed.kind == "error" else {}
                 return Settled(deed=deed, body=body, event={**event, "kind": deed.name})
             kind, body = messages.message(
-                call, deed, cached=call.system in self._cached, attempt=attempt, batch=request == "entries"
+                call,
+                deed,
+                cached=call.system in self._cached,
+                attempt=attempt,
+                batch=request == "entries",
+                guess=self.rules.guess,
             )
         except (InputError, RecursionError) as wrong:
             said = str(wrong) if isinstance(wrong, InputError) else "the request is nested too deeply"

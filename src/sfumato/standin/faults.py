@@ -77,14 +77,15 @@ class Rule(_Strict):
 
 
 class Rules(_Strict):
-    """A script of misbehaviour; the empty one answers everything."""
+    """A script of misbehaviour; the empty one answers everything. guess: see `answers.answer`."""
 
     seed: int = 0
+    guess: bool = False
     rules: tuple[Rule, ...] = ()
 
     def also(self, *more: Rule) -> Rules:
         """These rules, then the others."""
-        return Rules(seed=self.seed, rules=(*self.rules, *more))
+        return self.model_copy(update={"rules": (*self.rules, *more)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,15 +26,17 @@ ERRORS = {
 }
 
 
-def message(call: Call, deed: Deed, *, cached: bool, attempt: int, batch: bool = False) -> tuple[str, JsonObject]:
+def message(
+    call: Call, deed: Deed, *, cached: bool, attempt: int, batch: bool = False, guess: bool = False
+) -> tuple[str, JsonObject]:
     """A message object, and under which name it is counted: `answer`, or the way in which it fails.
 
-    cached: the system text was seen before. attempt: how often this prompt was asked before.
+    cached: the system text was seen before. attempt: how often this prompt was asked before. guess: see `answers`.
 
     Raises:
         InputError: the schema asked for can't be satisfied; the API would answer 400.
     """
-    text, stop = _reply(call, deed)
+    text, stop = _reply(call, deed, guess=guess)
     counted = "answer" if deed.kind in {"answer", "slow", "inject"} else deed.name
     if tokens(text) > call.max_tokens:
         text, stop, counted = text[: 4 * call.max_tokens], "max_tokens", "truncate"
@@ -58,7 +60,7 @@ def error(status: int, request_id: str, said: str | None = None) -> JsonObject:
     return {"type": "error", "error": {"type": kind, "message": said or usual}, "request_id": request_id}
 
 
-def _reply(call: Call, deed: Deed) -> tuple[str, str]:
+def _reply(call: Call, deed: Deed, *, guess: bool) -> tuple[str, str]:
     """The text and the stop reason."""
     if deed.kind == "refuse":
         return "", "refusal"
@@ -67,15 +69,15 @@ def _reply(call: Call, deed: Deed) -> tuple[str, str]:
         order = obeyed(call.text) if deed.kind == "inject" else None
         text = order or (distort.MARKUP + text if deed.kind == "markup" else text)
     else:
-        text = json.dumps(_value(call, call.schema, deed), ensure_ascii=False)
+        text = json.dumps(_value(call, call.schema, deed, guess=guess), ensure_ascii=False)
     if deed.kind == "truncate":
         return distort.cut(text), "max_tokens"
     return (distort.cut(text) if deed.kind == "malformed" else text), "end_turn"
 
 
-def _value(call: Call, schema: JsonObject, deed: Deed) -> Json:
+def _value(call: Call, schema: JsonObject, deed: Deed, *, guess: bool) -> Json:
     try:
-        value = answers.answer(schema, call.text, system=call.system)
+        value = answers.answer(schema, call.text, system=call.system, guess=guess)
         if deed.kind in {"lie", "markup", "inject"}:
             return distort.distorted(deed.kind, value, schema, order=obeyed(call.text))
     except (TypeError, AttributeError, ValueError, OverflowError):

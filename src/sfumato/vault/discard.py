@@ -1,29 +1,34 @@
-"""Checks that discarded raw text is gone: receipts, key store, leftover segments; says what that does not prove."""
+"""Checks that what was discarded is gone: receipts, key store, leftover files; says what that does not prove."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from sfumato.errors import VaultError
-from sfumato.vault import receipts
+from sfumato.vault import derived, receipts, segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sfumato.vault.keys import KeyWrapper
     from sfumato.vault.keystore import EpochKeys
+    from sfumato.vault.names import Zone
+
+SUFFIXES: dict[Zone, str] = {"raw": segments.SUFFIX, "derived": derived.SUFFIX}
 
 
 def verify(
     directory: Path,
-    raw: Path,
+    zones: Mapping[Zone, Path],
     keys: EpochKeys,
     *,
     holds: Callable[[bytes, bytes], bool],
     former: Sequence[KeyWrapper] = (),
 ) -> dict[str, Any]:
     """Each receipt and what speaks against it. `good` is true only if there are some and nothing does.
+
+    zones: the folders that raw text and extracts lie under.
 
     For each receipt every file of the key store is tried, under the root key of `keys` and those it had before.
 
@@ -35,15 +40,18 @@ def verify(
         try:
             receipt = receipts.read(path, verify=holds)
         except VaultError:
-            found.append({"id": path.stem, "dataset": "?", "epoch": "?", "good": False, "problems": ["altered"]})
+            found.append(
+                {"id": path.stem, "dataset": "?", "epoch": "?", "zone": "?", "good": False, "problems": ["altered"]}
+            )
             continue
-        problems = keys.remains(receipt.dataset, receipt.epoch, receipt.key_id, former=former)
-        problems += _left(receipt, raw)
+        problems = keys.remains(receipt.dataset, receipt.epoch, receipt.key_id, zone=receipt.zone, former=former)
+        problems += _left(receipt, zones[receipt.zone])
         found.append(
             {
                 "id": receipt.id,
                 "dataset": receipt.dataset,
                 "epoch": receipt.epoch,
+                "zone": receipt.zone,
                 "state": receipt.state,
                 "destroyed": receipt.destroyed,
                 "proves": receipt.proves,
@@ -60,8 +68,8 @@ def verify(
     }
 
 
-def _left(receipt: receipts.Receipt, raw: Path) -> list[str]:
-    folder = raw / receipt.dataset / receipt.epoch
-    if any((folder / f"{segment.name}.seg").exists() for segment in receipt.segments):
-        return ["a segment it lists is still on the disk"]
+def _left(receipt: receipts.Receipt, zone: Path) -> list[str]:
+    folder, suffix = zone / receipt.dataset / receipt.epoch, SUFFIXES[receipt.zone]
+    if any((folder / f"{segment.name}{suffix}").exists() for segment in receipt.segments):
+        return ["a file it lists is still on the disk"]
     return []

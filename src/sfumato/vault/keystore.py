@@ -176,16 +176,18 @@ class EpochKeys(Private):
         found = wrapped.read(self._path(dataset, epoch, zone))
         return wrapped.LOCAL if found is None else found.under
 
-    def remains(self, dataset: str, epoch: str, key_id: str, *, former: Sequence[KeyWrapper] = ()) -> list[str]:
-        """What speaks against a raw key's destruction: every file of the store is tried under every root key.
+    def remains(
+        self, dataset: str, epoch: str, key_id: str, *, zone: Zone = "raw", former: Sequence[KeyWrapper] = ()
+    ) -> list[str]:
+        """What speaks against a key's destruction: every file of the store is tried under every root key.
 
         key_id: hex, from a receipt. former: root keys that the store was under before.
         """
-        kept = (self._memory or {}).get((dataset, epoch, "raw"))
+        kept = (self._memory or {}).get((dataset, epoch, zone))
         if kept is not None and kept.id.hex() == key_id:
             return [traces.OPENS]
-        path, roots = self._path(dataset, epoch, "raw"), (self._root, *former)
-        place = context((dataset, epoch, "raw"), bytes.fromhex(key_id))
+        path, roots = self._path(dataset, epoch, zone), (self._root, *former)
+        place = context((dataset, epoch, zone), bytes.fromhex(key_id))
         return traces.of_key(self._directory, roots, place) or traces.of_name(path, roots, place)
 
     def _wrap(self, key: EpochKey) -> Wrapped:

@@ -1,4 +1,4 @@
-"""A receipt for discarded raw text: what was there, by the hash of its ciphertext, and what was done to its key."""
+"""A receipt for what was discarded, raw text or extracts: what it was, by hash of the ciphertext, and its key's end."""
 
 from __future__ import annotations
 
@@ -60,8 +60,10 @@ class SealedSegment:
 class Receipt:
     """What is signed, for the operator and an auditor; its exact counts keep it out of every release.
 
-    id: of the content (`made` sets it). times: ISO 8601, UTC. policy: digest of the policy in force.
-    state: `unusable`, since a key in a local file was zeroed and unlinked, which no disk can prove to be final.
+    id: of the content (`made` sets it). zone: raw text, or the extracts made of it; of those the files are told, not
+    what is in them: `records` is 0, and `ingested` is when the oldest was written. times: ISO 8601, UTC. policy: digest
+    of the policy in force. state: `unusable`, since a key in a local file was zeroed and unlinked, which no disk can
+    prove to be final.
     proves, does_not_prove: as `wording` has them.
     """
 
@@ -73,6 +75,7 @@ class Receipt:
     ingested: str
     destroyed: str
     segments: tuple[SealedSegment, ...]
+    zone: Literal["raw", "derived"] = "raw"
     state: Literal["unusable"] = "unusable"
     proves: str = PROVES
     does_not_prove: str = DOES_NOT_PROVE
@@ -83,11 +86,16 @@ class Receipt:
         return f"<Receipt {self.id} of {self.dataset} {self.epoch}>"
 
 
-def wording(custody: str) -> tuple[str, str]:
+def wording(custody: str, *, zone: Literal["raw", "derived"] = "raw") -> tuple[str, str]:
     """What a receipt proves and does not, by where the key was kept: see `EpochKeys.custody`.
 
     The words are a receipt's own text, so version 1 holds all of them and whoever reads version 1 reads them.
     """
+    proves, does_not_prove = _wording(custody)
+    return (proves if zone == "raw" else proves.replace("raw segments", "extracts")), does_not_prove
+
+
+def _wording(custody: str) -> tuple[str, str]:
     if custody == "memory":
         return _IN_MEMORY, _NOT_IN_MEMORY
     if custody.partition(":")[0] == "root-key":
@@ -102,8 +110,14 @@ def made(receipt: Receipt) -> Receipt:
 
 
 def canonical(receipt: Receipt) -> bytes:
-    """The bytes that are signed: canonical JSON (RFC 8785), with the totals beside the list of segments."""
-    document = asdict(receipt) | {
+    """The bytes that are signed: canonical JSON (RFC 8785), with the totals beside the list of segments.
+
+    That it is of raw text goes without saying: version 1 began with that.
+    """
+    stated = asdict(receipt)
+    if receipt.zone == "raw":
+        del stated["zone"]
+    document = stated | {
         "segments": [asdict(segment) for segment in receipt.segments],
         "totals": {"segments": len(receipt.segments), "records": sum(item.records for item in receipt.segments)},
     }
