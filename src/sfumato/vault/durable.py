@@ -31,9 +31,12 @@ def storage(path: Path) -> Iterator[None]:
 
 
 def directory(path: Path) -> Path:
-    """The directory, made with mode 0700 where it is not there."""
+    """The directory, made with mode 0700 where it is not there, each new name flushed: what lies in it can't outlast it."""
     with storage(path):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for made in reversed([one for one in (path, *path.parents) if not one.exists()]):
+            made.mkdir(mode=0o700, exist_ok=True)
+            sync(made.parent)
+        path.mkdir(mode=0o700, exist_ok=True)  # refuses a file in its place
     return path
 
 

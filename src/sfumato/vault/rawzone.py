@@ -73,10 +73,11 @@ class RawZone(Private):
 
     def finish(self) -> str | None:
         """Sign the receipt of a key that is gone, also after a crash between the two; None if there is none to sign."""
-        receipt = Manifest(self.folder).intended()
+        manifest = Manifest(self.folder)
+        receipt = manifest.intended()
         if receipt is None or self.key() is not None:
             return None
         self.keys.destroy(self.dataset, self.part, "raw")  # a destruction cut short left zeros, or a temporary file
         written = receipts.write(self.receipts, receipt, sign=self.sign)
-        durable.remove(self.folder.iterdir(), inside=self.folder)
+        manifest.clear()
         return written.stem
