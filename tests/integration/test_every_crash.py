@@ -7,222 +7,163 @@ laid out again, looked at as it lies, and recovered from.
 from __future__ import annotations
 
 import os
-import re
 import signal
-import sqlite3
-from collections import Counter
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from decimal import Decimal
-from pathlib import Path
+import warnings
+from functools import partial
+from itertools import pairwise
 
 import pytest
 
-from audits import report_on
-from dying import DATABASE, Disk, Moment, Tree, tree_of
-from gateways import gateway, no_models, own_word, policy, quiet, write_distinct
-from sfumato.errors import BudgetExhausted, KeyMissing
-from sfumato.gateway import Gateway
-from sfumato.model.layout import Layout
-from sfumato.privacy.bounds import bound
-from sfumato.privacy.ledger import Ledger
-from sfumato.privacy.noise import OpenDPNoise
-from sfumato.vault import discard, durable
+from crashes import USERS, Run, check_every_state, moments_of, shape, small_and_in_one_process
+from dying import Disk, changed, tree_of
+from gateways import write_distinct
+from sfumato.extraction import Extraction
+from sfumato.vault import container, durable
 from sfumato.vault.derived import DerivedStore
-from sfumato.vault.keys import RootKey
-from sfumato.vault.keystore import EpochKeys
+from sfumato.vault.manifest import Manifest
 from sfumato.vault.rawzone import RawZone
-from sfumato.vault.segments import SegmentWriter, read_segment, segment_paths
-
-USERS = 20
-IN_A_SEGMENT = 8
-ROOT = RootKey(b"t" * 32)  # that of `gateways.gateway`
-POLICY = policy()
-MODELS = no_models(Decimal(0))
-NEEDLES = (b"my word is", b"person-0", *(own_word(user).encode() for user in range(USERS)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Promised:
-    """What a run had been told is safe: conversations whose segment is written, the whole input, a release."""
-
-    conversations: frozenset[bytes] = frozenset()
-    ingested: bool = False
-    charged: bool = False
-    released: bool = False
 
 
 @pytest.fixture(autouse=True)
-def small_and_in_one_process(monkeypatch):
-    """Segments of eight conversations, and OpenDP's noise drawn here, so that nothing but the disk is at work."""
-    monkeypatch.setitem(SegmentWriter.__init__.__kwdefaults__, "block_records", IN_A_SEGMENT)
-    monkeypatch.setattr(OpenDPNoise, "__enter__", lambda self: self)
-    monkeypatch.setattr(OpenDPNoise, "_draw", lambda _, calls: [call() for call in calls])
+def small():
+    with small_and_in_one_process():
+        yield
 
 
-@pytest.fixture
-def corpus(tmp_path):
-    return write_distinct(tmp_path / "chats.jsonl", users=USERS)
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_distinct(tmp_path_factory.mktemp("log") / "chats.jsonl", users=USERS)
 
 
-def opened_at(data: Path) -> Gateway:
-    return gateway(data, policy=POLICY, models=lambda _: MODELS)
-
-
-def keys_of(data: Path) -> EpochKeys:
-    return EpochKeys(Layout(data=data).keystore, ROOT)
-
-
-class Run:
-    """One run from ingest to release, and what it was promised as it went."""
-
-    def __init__(self, data: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.data, self.corpus = data, corpus
-        self.conversations: set[bytes] = set()
-        self.flags: dict[str, bool] = {}
-        flush, reserve, released = SegmentWriter.flush, Ledger.reserve, Ledger.released
-
-        def flushed(writer):
-            before = len(writer.written)
-            flush(writer)
-            for segment in writer.written[before:]:
-                self.conversations |= {one.conversation_id for one in read_segment(
-                    writer._directory / f"{segment.name}.seg", writer._key)}
-
-        def reserved(*args):
-            made = reserve(*args)
-            self.flags["charged"] = True
-            return made
-
-        def settled(*args):
-            released(*args)
-            self.flags["released"] = True
-
-        monkeypatch.setattr(SegmentWriter, "flush", flushed)
-        monkeypatch.setattr(Ledger, "reserve", reserved)
-        monkeypatch.setattr(Ledger, "released", settled)
-
-    def promised(self) -> Promised:
-        return Promised(conversations=frozenset(self.conversations), **self.flags)
-
-    def go(self) -> None:
-        with opened_at(self.data) as opened:
-            opened.ingest(str(self.corpus), advance=quiet)
-            self.flags["ingested"] = True
-            opened.extract(advance=quiet)
-            opened.release()
-
-
-def moments_of(tmp_path: Path, corpus: Path) -> list[Moment]:
-    (tmp_path / "run").mkdir(mode=0o700)
-    with pytest.MonkeyPatch.context() as patch:
-        run = Run(tmp_path / "run" / "data", corpus, patch)
-        with Disk(root=tmp_path / "run", promised=run.promised) as disk:
-            run.go()
-    return disk.moments
-
-
-def readable(data: Path) -> Counter[bytes]:
-    """Every conversation that a key at hand opens, sealed or extracted."""
-    layout, keys, found = Layout(data=data), keys_of(data), Counter()
-    for dataset, part, zone in keys.held():
-        try:
-            key = keys.open(dataset, part, zone)
-        except KeyMissing:
-            continue
-        folder = (layout.raw if zone == "raw" else layout.derived) / dataset / part
-        if zone == "raw":
-            found.update(one.conversation_id for path in segment_paths(folder) for one in read_segment(path, key))
-        else:
-            for batch in DerivedStore(folder, key).batches():
-                found.update(batch.conversation_ids)
-    return found
-
-
-def check_as_it_lies(tree: Tree, data: Path, promised: Promised) -> None:
-    """No text in any file; what was promised is there, under a key that is there."""
-    for name, content in tree.files.items():
-        assert not [needle for needle in NEEDLES if needle in content or needle in name.encode()], name
-    if not promised.released:
-        assert promised.conversations <= set(readable(data)), "a conversation that was acknowledged is lost"
-
-
-def spent(data: Path) -> tuple[int, int]:
-    path = Layout(data=data).ledger
-    if not path.exists():
-        return 0, 0
-    with closing(sqlite3.connect(path)) as book:
-        if not book.execute("SELECT 1 FROM sqlite_master WHERE name = 'charges'").fetchone():
-            return 0, 0
-        rho, delta = book.execute("SELECT coalesce(sum(rho), 0), coalesce(sum(delta), 0) FROM charges").fetchone()
-        return rho, delta
-
-
-def check_recovery(data: Path, corpus: Path, promised: Promised) -> None:
-    """The next run finishes: everyone counted once, the raw key gone with a receipt that holds, no charge refunded."""
-    before = spent(data)
-    assert bool(before[0]) or not promised.charged, "a charge is gone"
-    with opened_at(data) as opened:
-        stored = opened.stored()
-        assert stored is not None or not promised.released, "a release is gone"
-        if stored is None:
-            if not promised.ingested:
-                opened.ingest(str(corpus), advance=quiet)
-            opened.extract(advance=quiet)
-            check_whole(opened)
-            if before[0]:
-                with pytest.raises(BudgetExhausted):
-                    opened.check_budget()
-        else:
-            assert [path.read_bytes() for path in Layout(data=data).releases.glob("*.json")] == [stored]
-        states = {entry.state for entry in opened._ledger.entries()}
-    assert states <= ({"burned"} if stored is None else {"released"})
-    assert spent(data) == before
-    check_discarded(data, derived_too=stored is not None)
-    assert report_on(Layout(data=data).audit).good
-
-
-def check_whole(opened: Gateway) -> None:
-    epoch = bound(opened._batches(), conversations_per_unit=20)
-    assert (epoch.units, len(epoch)) == (USERS, USERS)
-
-
-def check_discarded(data: Path, *, derived_too: bool) -> None:
-    layout, keys = Layout(data=data), keys_of(data)
-    kept = {zone for _, _, zone in keys.held()}
-    assert "raw" not in kept, "a key is kept after its data was extracted"
-    assert not (derived_too and kept)
-    assert not [path for path in layout.raw.rglob("*") if path.is_file()]
-    found = discard.verify(layout.receipts, layout.raw, keys, holds=lambda *_: True)
-    assert found["good"], found
-
-
-def check_every_state(
-    moments: list[Moment], at: Path, corpus: Path, kind: str, patch: pytest.MonkeyPatch
-) -> int:
-    """Each state once; how many differ."""
-    seen = set()
-    patch.setattr(os, "fsync", lambda _: None)  # what recovers is not killed
-    for number, moment in enumerate(moments):
-        tree: Tree = getattr(moment, kind)
-        state = (tree.folders, tuple(sorted((name, id(content)) for name, content in tree.files.items())))
-        if (state, moment.promised) in seen:
-            continue
-        seen.add((state, moment.promised))
-        run = at / f"{kind}-{number}"
-        tree.restore(run)
-        data = run / "data"
-        try:
-            check_as_it_lies(tree, data, moment.promised)
-            check_recovery(data, corpus, moment.promised)
-        except Exception as failure:
-            raise AssertionError(f"{kind} at moment {number}, before `{moment.call}`: {failure!r}") from failure
-    return len(seen)
+@pytest.fixture(scope="module")
+def moments(tmp_path_factory, corpus):
+    """Those of one run, which every test looks at."""
+    with small_and_in_one_process():
+        return moments_of(tmp_path_factory.mktemp("moments"), corpus)
 
 
 @pytest.mark.parametrize("kind", ["killed", "cut"])
-def test_a_run_that_dies_at_any_moment_loses_nothing_and_shows_nothing(tmp_path, corpus, kind, monkeypatch):
-    moments = moments_of(tmp_path, corpus)
+def test_a_run_that_dies_at_any_moment_loses_nothing_and_shows_nothing(tmp_path, corpus, kind, moments, monkeypatch):
     assert len(moments) > 200
-    states = check_every_state(moments, tmp_path, corpus, kind, monkeypatch)
-    assert states > (100 if kind == "killed" else 30)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # what recovers is not cut short
+    assert check_every_state(moments, tmp_path, corpus, kind) > (100 if kind == "killed" else 30)
+
+
+def test_no_change_to_the_disk_goes_unseen(moments):
+    """Between one moment and the next at most one file changes, a renamed one under two names."""
+    for before, after in pairwise(moments):
+        assert len(changed(before.killed, after.killed)) <= 1 + before.call.startswith("replace"), before.call
+
+
+def test_the_states_are_those_that_a_real_kill_leaves(tmp_path, corpus, moments, monkeypatch):
+    """A process that SIGKILL ends before its n-th call leaves what the n-th moment says."""
+    for number in range(9, len(moments), 40):
+        folder = tmp_path / f"victim-{number}"
+        folder.mkdir(mode=0o700)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads: this child only runs Python
+            child = os.fork()
+        if child == 0:
+            try:
+                die = partial(lambda n, now, _: now == n and os.kill(os.getpid(), signal.SIGKILL), number)
+                with Disk(root=folder, instead=die):
+                    Run(folder / "data", corpus, monkeypatch).go()
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        assert shape(tree_of(folder, {})) == shape(moments[number - 1].killed), moments[number - 1].call
+
+
+def forgetful_segment(self, path, raw_key):
+    """Deletes the ciphertext before the extracts are stored."""
+    with self._reader(path.stem) as read:
+        batches = [read(batch) for batch in self._batches(path, raw_key)]
+        self._raw.retire(path, raw_key)
+        DerivedStore(self._folder, self._key).write(path.stem, batches)
+
+
+def early_run(self, raw_key):
+    """Destroys the key first: memory still has it."""
+    self._raw.keys.destroy(raw_key.dataset, raw_key.epoch, "raw")
+    ordinary_run(self, raw_key)
+
+
+def unflushed(path, pieces):
+    """Neither bytes nor name are flushed."""
+    temporary = path.with_name(f".{path.name}{durable.TEMPORARY}")
+    with os.fdopen(os.open(temporary, durable._CREATE, 0o600), "wb") as file:
+        file.writelines(pieces)
+    temporary.replace(path)
+
+
+def nameless(path, pieces):
+    """The bytes are flushed, the name is not."""
+    temporary = path.with_name(f".{path.name}{durable.TEMPORARY}")
+    durable._fill(temporary, pieces)
+    temporary.replace(path)
+
+
+def loose_directory(path):
+    """As it was before the harness: the directory's own name is not flushed."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def spilling_add(self, plaintext):
+    """Keeps what it seals in a file beside, for a moment."""
+    durable.write(SPILL[0], [plaintext])
+    durable.remove(SPILL, inside=SPILL[0].parent)
+    ordinary_add(self, plaintext)
+
+
+def hasty_clear(self):
+    """As it was before the harness: in any order."""
+    names = sorted(self._intent.parent.iterdir(), key=lambda path: path.name)
+    durable.remove(names, inside=self._intent.parent)
+
+
+def keeping_discard(self, key, **_):
+    """Says that it is discarded."""
+    for segment in self.segments():
+        self.retire(segment, key)
+
+
+def silent_finish(self):
+    """Leaves no receipt."""
+    if self.folder.is_dir():
+        Manifest(self.folder).clear()
+
+
+def unannounced(self, receipt):
+    """The intent is not noted, so that after a crash nobody can write the receipt."""
+
+
+ordinary_run, ordinary_add, SPILL = Extraction.run, container.Draft.add, []
+MUTANTS = {
+    "ciphertext deleted before extracts are stored": ("killed", [(Extraction, "_segment", forgetful_segment)], "lost"),
+    "key destroyed before extraction": ("killed", [(Extraction, "run", early_run)], "lost"),
+    "nothing flushed": ("cut", [(durable, "write", unflushed)], "lost"),
+    "name not flushed": ("cut", [(durable, "write", nameless)], "lost"),
+    "directory not flushed": ("cut", [(durable, "directory", loose_directory)], "lost"),
+    "text in a temporary file": ("killed", [(container.Draft, "add", spilling_add)], "text in"),
+    "manifest outlives its receipt": ("killed", [(Manifest, "clear", hasty_clear)], "left in the raw zone"),
+    "key kept": ("killed", [(RawZone, "discard", keeping_discard)], "kept"),
+    "no receipt": ("killed", [(RawZone, "finish", silent_finish)], "no receipt"),
+    "intent not noted": ("killed", [(Manifest, "intend", unannounced)], "no receipt|left in the raw zone"),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_harness_catches_what_would_break_a_promise(tmp_path, corpus, monkeypatch, name):
+    kind, patches, words = MUTANTS[name]
+    SPILL[:] = [tmp_path / "run" / "data" / "spill"]
+    for owner, attribute, mutant in patches:
+        monkeypatch.setattr(owner, attribute, mutant)
+    moments = moments_of(tmp_path, corpus)
+    recover = words not in {"lost", "text in"}
+    if recover:  # what is wrong with a discard shows around it
+        calls = [moment.call for moment in moments]
+        destroyed = next((at for at, call in enumerate(calls) if call.endswith("@raw.key") and "write" in call), -10)
+        moments = moments[destroyed - 2 :][:16]
+    with pytest.raises(AssertionError, match=words):
+        check_every_state(moments, tmp_path, corpus, kind, recover=recover)

@@ -39,7 +39,7 @@ class Manifest:
                 file.write(line.encode())
                 file.flush()
                 os.fsync(file.fileno())
-        durable.sync(self._path.parent)
+            durable.sync(self._path.parent)
 
     def segments(self) -> tuple[SealedSegment, ...]:
         """Every segment noted, by name. A last line that a crash cut short is of a segment that is still there."""
