@@ -20,7 +20,9 @@ from sfumato.model.layout import Layout
 from sfumato.policy.load import parse
 from sfumato.policy.schema import Policy
 from sfumato.privacy.noise import OpenDPNoise
-from sfumato.vault.keys import RootKey
+from sfumato.vault import deployment
+from sfumato.vault.elsewhere import SegmentStore
+from sfumato.vault.keys import KeyWrapper, RootKey
 from sfumato.vault.keystore import EpochKeys
 from stand_ins import HashedEmbedder
 
@@ -47,6 +49,7 @@ naming: {provider: anthropic, model: claude-sonnet-4-5, evidence: private_summar
 auditor: {provider: anthropic, model: claude-opus-4-5, on_denial: drop}
 """
 SUBJECTS = ("sourdough bread", "tax return", "python traceback", "visa application", "marathon training")
+ROOT = RootKey(b"t" * 32)
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
@@ -96,19 +99,23 @@ def gateway(
     bounded: bool = False,
     noise: Callable[[], AbstractContextManager[OpenDPNoise]] = OpenDPNoise,
     models: Callable[[Decimal], Models] = no_models,
+    root: KeyWrapper = ROOT,
+    now: Callable[[], datetime] = lambda: NOW,
+    raw_store: SegmentStore | None = None,
 ) -> Gateway:
     """A gateway whose root key is always the same, so that a second one can open what the first sealed."""
-    root = RootKey(b"t" * 32)
     layout = Layout(data=data)
+    secrets = deployment.secrets(layout.keystore, root)
     ports = Ports(
         models=models,
         embedder=_stand_in,
         noise=noise,
-        now=lambda: NOW,
+        now=now,
+        raw_store=raw_store,
         epoch_keys=EpochKeys(layout.keystore, root),
-        pseudonym_key=root.derive("pseudonyms"),
-        signer=Ed25519PrivateKey.from_private_bytes(root.derive("release signing")),
-        audit_signer=Ed25519PrivateKey.from_private_bytes(root.derive("audit signing")),
+        pseudonym_key=secrets.derive("pseudonyms"),
+        signer=Ed25519PrivateKey.from_private_bytes(secrets.derive("release signing")),
+        audit_signer=Ed25519PrivateKey.from_private_bytes(secrets.derive("audit signing")),
     )
     scope = Scope(dataset="chats", epoch=epoch, bounded=bounded)
     return Gateway(policy=policy, layout=layout, scope=scope, ports=ports)

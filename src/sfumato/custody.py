@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
     from sfumato.vault.deployment import Derives
+    from sfumato.vault.elsewhere import SegmentStore
     from sfumato.vault.keys import KeyWrapper
     from sfumato.vault.keystore import EpochKeys
 
@@ -30,6 +31,7 @@ class Deployment:
     key_file: its root key in a file; left out, in the user's configuration folder. key: its root key's name where it is
     no file of ours (a key service, a credential, a keyring). trusted_keys: public keys that may sign its policies.
     database: address of the PostgreSQL that holds ledger, releases, API keys and audit log; without it, files.
+    raw_store: URL of the bucket that holds sealed conversations; without it, files.
     """
 
     data: Path
@@ -37,6 +39,7 @@ class Deployment:
     key: str | None = None
     trusted_keys: Path | None = None
     database: str | None = None
+    raw_store: str | None = None
 
     @property
     def url(self) -> URL | None:
@@ -93,6 +96,19 @@ def epoch_keys(deployment: Deployment, root: KeyWrapper) -> EpochKeys:
     from sfumato.vault.keystore import EpochKeys
 
     return EpochKeys(deployment.layout.keystore, root)
+
+
+def raw_store(deployment: Deployment) -> SegmentStore | None:
+    """Where sealed conversations lie if not in the data directory; nothing is asked of it yet.
+
+    Raises:
+        InputError: the URL. KeyMissing: obstore is not installed.
+    """
+    if not deployment.raw_store:
+        return None
+    from sfumato.adapters import object_stores
+
+    return object_stores.opened(deployment.raw_store, environment=os.environ)
 
 
 def signer(secrets: Derives, purpose: str = SIGNING) -> Ed25519PrivateKey:

@@ -164,7 +164,7 @@ class Extraction(Private):
     def _segment(self, path: Path, raw_key: EpochKey) -> None:
         """Store the segment's extracts, delete its ciphertext, and only then what was paid for."""
         with self._reader(path.stem) as read:
-            DerivedStore(self._folder, self._key).write(path.stem, map(read, _batches(path, raw_key)))
+            DerivedStore(self._folder, self._key).write(path.stem, map(read, self._batches(path, raw_key)))
             with self._turn:
                 self._go_on()
                 self._raw.retire(path, raw_key)
@@ -212,8 +212,7 @@ class Extraction(Private):
         if self._over.is_set():
             raise ModelUnavailable("this run is over; what has arrived is kept")
 
-
-def _batches(path: Path, key: EpochKey) -> Iterator[list[Conversation]]:
-    conversations = read_segment(path, key)
-    while batch := list(islice(conversations, BATCH)):
-        yield batch
+    def _batches(self, path: Path, key: EpochKey) -> Iterator[list[Conversation]]:
+        conversations = read_segment(path, key, store=self._raw.store)
+        while batch := list(islice(conversations, BATCH)):
+            yield batch

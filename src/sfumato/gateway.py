@@ -21,7 +21,7 @@ from sfumato.gate.door import Door, Header
 from sfumato.ingest.jsonl import Limits, read
 from sfumato.ingest.pseudonym import Pseudonyms
 from sfumato.ingest.report import IngestReport
-from sfumato.ingest.source import Held, named
+from sfumato.ingest.source import named
 from sfumato.model import document, signature, strict_json
 from sfumato.model.epochs import overlap, span
 from sfumato.planning import NO_FILES
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sfumato.embed.sentences import Embedder
     from sfumato.extraction import Models
     from sfumato.gate.auditor import Auditor
+    from sfumato.ingest.source import Source
     from sfumato.model.conversation import Conversation
     from sfumato.model.extract import Extracts
     from sfumato.model.layout import Layout
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from sfumato.policy.schema import Policy
     from sfumato.privacy.noise import OpenDPNoise
     from sfumato.topics.tree import TopicTree
+    from sfumato.vault.elsewhere import SegmentStore
     from sfumato.vault.keystore import EpochKeys
 
 
@@ -75,7 +77,7 @@ class Ports:
 
     models: those the policy names, given what earlier runs of the epoch may have cost. database: where ledger and audit
     log lie; None for files under the data directory. publish: told the id and bytes of each release, to put it where
-    readers look besides the data directory.
+    readers look besides the data directory. raw_store: where sealed conversations lie if not in the data directory.
     """
 
     embedder: Callable[[], AbstractContextManager[Embedder]]
@@ -88,6 +90,7 @@ class Ports:
     models: Callable[[Decimal], Models]
     database: URL | None = None
     publish: Callable[[str, bytes], None] | None = None
+    raw_store: SegmentStore | None = None
 
 
 def _unheard(_dollars: Decimal) -> None:
@@ -121,6 +124,7 @@ class Gateway:
             keys=ports.epoch_keys,
             receipts=layout.receipts,
             sign=ports.signer.sign,
+            store=ports.raw_store,
         )
         self._derived = layout.derived / scope.dataset / self._part
         self._breaks = Breaks(raw=self._raw.folder, derived=self._derived)
@@ -137,7 +141,8 @@ class Gateway:
                 self._check_history()
                 self._raw.finish()
                 keys, sign = self._ports.epoch_keys, self._ports.signer.sign
-                self.audit.swept(sweep(self._layout, keys, self.policy, now=self._ports.now(), sign=sign))
+                now, store = self._ports.now(), self._ports.raw_store
+                self.audit.swept(sweep(self._layout, keys, self.policy, now=now, sign=sign, store=store))
         except BaseException:
             self._stack.close()
             raise
@@ -147,7 +152,7 @@ class Gateway:
         self._stack.close()
 
     @use_case("ingest")
-    def ingest(self, source: str | Held, *, strict: bool = False, advance: Callable[[int], None]) -> IngestReport:
+    def ingest(self, source: Source, *, strict: bool = False, advance: Callable[[int], None]) -> IngestReport:
         """Seal the conversations of a source into the vault; returns what became of each line.
 
         Raises:
@@ -160,7 +165,8 @@ class Gateway:
             )
         report = IngestReport()
         key = self._ports.epoch_keys.create(self._scope.dataset, self._part, "raw")
-        with self._breaks.reading(named(source)), SegmentWriter(self._raw.folder, key) as writer:
+        writing = SegmentWriter(self._raw.folder, key, store=self._raw.store)
+        with self._breaks.reading(named(source)), writing as writer:
             for conversation in self._read(source, report, strict=strict):
                 writer.add(conversation)
                 advance(1)
@@ -323,7 +329,7 @@ class Gateway:
                     f"epoch {self.epoch} shares days with {entry.epoch}, which is charged already: one of them only"
                 )
 
-    def _read(self, source: str | Held, report: IngestReport, *, strict: bool) -> Iterator[Conversation]:
+    def _read(self, source: Source, report: IngestReport, *, strict: bool) -> Iterator[Conversation]:
         """A record without a date is taken to lie in the epoch; one dated outside a named epoch is rejected."""
         window = span(self.epoch, self.policy.epoch) if self._scope.bounded else None
         return read(

@@ -17,16 +17,24 @@ if TYPE_CHECKING:
 
     from sfumato.model.layout import Layout
     from sfumato.policy.schema import Policy
+    from sfumato.vault.elsewhere import SegmentStore
     from sfumato.vault.keystore import EpochKeys
 
 
 def sweep(
-    layout: Layout, keys: EpochKeys, policy: Policy, *, now: datetime, sign: Callable[[bytes], bytes]
+    layout: Layout,
+    keys: EpochKeys,
+    policy: Policy,
+    *,
+    now: datetime,
+    sign: Callable[[bytes], bytes],
+    store: SegmentStore | None = None,
 ) -> list[tuple[str, str, str]]:
     """Destroy every epoch key whose data is older than the policy allows; (dataset, part, zone) of each.
 
     Age counts from the oldest sealed file of a part, or from the key's own where there is none yet. Each gets a
-    receipt, also where an earlier sweep was cut short before it could sign one.
+    receipt, also where an earlier sweep was cut short before it could sign one. store: where sealed conversations lie
+    if not in the data directory.
     """
     for noted in layout.derived.glob(f"*/*/{INTENT}"):
         _extracts(layout, keys, noted.parent.parent.name, noted.parent.name, sign=sign).finish()
@@ -41,7 +49,15 @@ def sweep(
             extracts = _extracts(layout, keys, dataset, part, sign=sign)
             extracts.discard(policy=digest(policy), began=began, destroyed=moment)
         else:
-            raw = RawZone(dataset=dataset, part=part, folder=folder, keys=keys, receipts=layout.receipts, sign=sign)
+            raw = RawZone(
+                dataset=dataset,
+                part=part,
+                folder=folder,
+                keys=keys,
+                receipts=layout.receipts,
+                sign=sign,
+                store=store,
+            )
             key = raw.key()
             if key is not None:
                 raw.discard(key, policy=digest(policy), ingested=began, destroyed=moment)

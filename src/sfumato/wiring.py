@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sfumato.embed.sentences import SentenceEmbedder
     from sfumato.gateway import Gateway
     from sfumato.ingest.report import IngestReport
+    from sfumato.ingest.source import Streamed
     from sfumato.model.strict_json import JsonObject
     from sfumato.planning import Resources
     from sfumato.policy.schema import Policy
@@ -64,8 +65,18 @@ def gateway(
         models=lambda spent: models(loaded, spent),
         database=deployment.url,
         publish=_table(deployment),
+        raw_store=custody.raw_store(deployment),
     )
     return use_cases.Gateway(policy=loaded, layout=deployment.layout, scope=scope, ports=ports, files=files)
+
+
+def source(name: str) -> str | Streamed:
+    """What a command reads: a path as it stands, or the object that a URL of a bucket names."""
+    if not name.startswith(("s3://", "gs://", "az://")):
+        return name
+    from sfumato.adapters import object_input
+
+    return object_input.opened(name, environment=os.environ)
 
 
 def _table(deployment: Deployment) -> Callable[[str, bytes], None] | None:
@@ -225,7 +236,14 @@ def sweep(deployment: Deployment, *, policy: str) -> list[tuple[str, str, str]]:
             log, About(policy=digest(loaded)), now=lambda: datetime.now(UTC), signer=custody.signer(secrets, PURPOSE)
         )
         with recorder.use_case("sweep"):
-            swept = past_limits(deployment.layout, keys, loaded, now=datetime.now(UTC), sign=sealer.sign)
+            swept = past_limits(
+                deployment.layout,
+                keys,
+                loaded,
+                now=datetime.now(UTC),
+                sign=sealer.sign,
+                store=custody.raw_store(deployment),
+            )
         recorder.swept(swept)
     return swept
 
@@ -249,4 +267,11 @@ def verify_discard(deployment: Deployment, former: Sequence[str] = ()) -> dict[s
     layout = deployment.layout
     before = [custody.root_key(Deployment(data=deployment.data, key=name)) for name in former]
     zones: dict[Zone, Path] = {"raw": layout.raw, "derived": layout.derived}
-    return discard.verify(layout.receipts, zones, custody.epoch_keys(deployment, root), holds=holds, former=before)
+    return discard.verify(
+        layout.receipts,
+        zones,
+        custody.epoch_keys(deployment, root),
+        holds=holds,
+        former=before,
+        store=custody.raw_store(deployment),
+    )

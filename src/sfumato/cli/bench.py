@@ -14,14 +14,17 @@ def bench(
     largest: Annotated[
         int, typer.Option("--largest", min=4000, metavar="N", help="Records of the largest size.")
     ] = 100_000,
+    ingested: Annotated[
+        int, typer.Option("--ingested", min=1000, metavar="N", help="Short conversations to ingest.")
+    ] = 1_000_000,
     json: Json = False,
 ) -> None:
-    """Measure ingest and topics (without the vector model) at three sizes; `growth` 1 is linear."""
+    """Measure sealing, ingest, and topics (without the vector model) at three sizes; `growth` 1 is linear."""
     from sfumato import wiring
     from sfumato.evaluate.bench import whole
 
     with wiring.noise() as noise, printing.progress("bench", total=whole.STEPS) as bar:
-        found = whole.bench(largest=largest, noise=noise, advance=bar.advance)
+        found = whole.bench(largest=largest, ingested=ingested, noise=noise, advance=bar.advance)
     if json:
         printing.result(found)
         return
@@ -30,5 +33,17 @@ def bench(
     table = Table("records", "seconds", "of it bounding", "leaves", "peak MB", box=None)
     for row in found["topics"]:
         table.add_row(*(str(row[name]) for name in ("records", "seconds", "bounding_seconds", "leaves", "peak_mb")))
-    printing.drawn(f"ingest and seal: {found['ingest_per_second']} short conversations a second", "topics:", table)
+    for name in ("seal", "open"):
+        one = found["sealing"][name]
+        printing.drawn(
+            f"{name} 2 KB: {one['per_second']:,} a second, {one['of_bare']} of bare AES-256-GCM with a key for each "
+            f"record, {one['of_bare_one_key']} of it with one key"
+        )
+    taken = found["ingest"]
+    printing.drawn(
+        f"ingest and seal: {taken['per_second']:,} short conversations a second ({taken['per_cpu_second']:,} a second "
+        f"of CPU), {taken['records']:,} of them in {taken['peak_mb']} MB",
+        "topics:",
+        table,
+    )
     printing.drawn(f"time grows with records to the power {found['growth']}")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Data, Database, Json, Key, KeyFile, PolicyArgument, TrustedKeys
+from sfumato.cli.options import Data, Database, Json, Key, KeyFile, PolicyArgument, RawStore, TrustedKeys
 from sfumato.errors import VaultError
 
 group = typer.Typer(name="discard", help="Receipts of destroyed raw text.", no_args_is_help=True)
@@ -18,6 +18,7 @@ def verify(
     data: Data,
     key_file: KeyFile = None,
     key: Key = None,
+    raw_store: RawStore = None,
     former: Annotated[
         list[str] | None, typer.Option("--former", metavar="NAME", help="A root key in use before; repeatable.")
     ] = None,
@@ -26,7 +27,9 @@ def verify(
     """Check every receipt: its signature holds, its key is gone, none of its segments is left."""
     from sfumato import custody, wiring
 
-    found = wiring.verify_discard(custody.Deployment(data=data, key_file=key_file, key=key), former or ())
+    found = wiring.verify_discard(
+        custody.Deployment(data=data, key_file=key_file, key=key, raw_store=raw_store), former or ()
+    )
     if json:
         printing.result(found)
     else:
@@ -45,6 +48,7 @@ def sweep(
     data: Data,
     key_file: KeyFile = None,
     key: Key = None,
+    raw_store: RawStore = None,
     trusted_keys: TrustedKeys = None,
     database: Database = None,
     json: Json = False,
@@ -52,7 +56,9 @@ def sweep(
     """Destroy sealed data that is older than the policy allows; every run does so too."""
     from sfumato import custody, wiring
 
-    deployment = custody.Deployment(data=data, key_file=key_file, key=key, trusted_keys=trusted_keys, database=database)
+    deployment = custody.Deployment(
+        data=data, key_file=key_file, key=key, trusted_keys=trusted_keys, database=database, raw_store=raw_store
+    )
     swept = wiring.sweep(deployment, policy=policy)
     if json:
         printing.result([{"dataset": dataset, "part": part, "zone": zone} for dataset, part, zone in swept])

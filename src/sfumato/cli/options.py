@@ -9,7 +9,10 @@ import typer
 
 PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="Policy file, or the name of a built-in policy.")]
 InputArgument = Annotated[
-    str, typer.Argument(metavar="INPUT", help="JSON Lines file, its .gz, or - for standard input.")
+    str,
+    typer.Argument(
+        metavar="INPUT", help="JSON Lines file, its .gz, the s3://, gs:// or az:// URL of one, or - for standard input."
+    ),
 ]
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Data directory of this deployment.")]
 KeyFile = Annotated[
@@ -35,6 +38,15 @@ Database = Annotated[
         metavar="URL",
         envvar="SFUMATO_DATABASE",
         help="PostgreSQL, such as postgresql+psycopg://user@host/name; left out, SQLite files under --data.",
+    ),
+]
+RawStore = Annotated[
+    str | None,
+    typer.Option(
+        "--raw-store",
+        metavar="URL",
+        envvar="SFUMATO_RAW_STORE",
+        help="Bucket for sealed conversations, s3://BUCKET/PREFIX, gs:// or az://; left out, files under --data.",
     ),
 ]
 TrustedKeys = Annotated[

@@ -18,6 +18,7 @@ from sfumato.cli.options import (
     Key,
     KeyFile,
     PolicyArgument,
+    RawStore,
     Strict,
     TrustedKeys,
 )
@@ -43,11 +44,12 @@ def run(
     key: Key = None,
     trusted_keys: TrustedKeys = None,
     database: Database = None,
+    raw_store: RawStore = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Ingest, extract, discard and release in one go; prints the release."""
-    with _opened(policy, _at(data, key_file, key, trusted_keys, database), dataset, epoch) as gateway:
+    with _opened(policy, _at(data, key_file, key, trusted_keys, database, raw_store), dataset, epoch) as gateway:
         stored = gateway.stored()
         if stored is not None:
             printing.note(
@@ -73,11 +75,12 @@ def ingest(
     key: Key = None,
     trusted_keys: TrustedKeys = None,
     database: Database = None,
+    raw_store: RawStore = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Seal conversations into the vault; ids become keyed hashes. INPUT `inbox:` is what the server was sent."""
-    deployment = _at(data, key_file, key, trusted_keys, database)
+    deployment = _at(data, key_file, key, trusted_keys, database, raw_store)
     with _opened(policy, deployment, dataset, epoch) as gateway:
         report = _collect(deployment, gateway, dataset) if input == INBOX else _ingest(gateway, input, strict=strict)
     if json:
@@ -93,11 +96,12 @@ def extract(
     key: Key = None,
     trusted_keys: TrustedKeys = None,
     database: Database = None,
+    raw_store: RawStore = None,
     partial: Annotated[bool, typer.Option("--partial", help="Go on though an input broke off.")] = False,
     json: Json = False,
 ) -> None:
     """Turn sealed conversations into sealed phrases, facets and vectors, and destroy the raw text's key."""
-    with _opened(policy, _at(data, key_file, key, trusted_keys, database), dataset, epoch) as gateway:
+    with _opened(policy, _at(data, key_file, key, trusted_keys, database, raw_store), dataset, epoch) as gateway:
         receipt = _extract(gateway, partial=partial)
     if json:
         printing.result({"receipt": receipt})
@@ -112,19 +116,27 @@ def release(
     key: Key = None,
     trusted_keys: TrustedKeys = None,
     database: Database = None,
+    raw_store: RawStore = None,
     json: Json = False,
 ) -> None:
     """Measure, name and sign: prints the release of what was extracted."""
-    with _opened(policy, _at(data, key_file, key, trusted_keys, database), dataset, epoch) as gateway:
+    with _opened(policy, _at(data, key_file, key, trusted_keys, database, raw_store), dataset, epoch) as gateway:
         _print(gateway.stored() or _release(gateway), as_json=json)
 
 
 def _at(
-    data: Path, key_file: Path | None, key: str | None, trusted_keys: Path | None, database: str | None
+    data: Path,
+    key_file: Path | None,
+    key: str | None,
+    trusted_keys: Path | None,
+    database: str | None,
+    raw_store: str | None,
 ) -> Deployment:
     from sfumato.custody import Deployment
 
-    return Deployment(data=data, key_file=key_file, key=key, trusted_keys=trusted_keys, database=database)
+    return Deployment(
+        data=data, key_file=key_file, key=key, trusted_keys=trusted_keys, database=database, raw_store=raw_store
+    )
 
 
 def _opened(policy: str, deployment: Deployment, dataset: str, epoch: str | None) -> Gateway:
@@ -136,8 +148,10 @@ def _opened(policy: str, deployment: Deployment, dataset: str, epoch: str | None
 def _ingest(gateway: Gateway, source: str, *, strict: bool) -> dict[str, object]:
     if source == "-" and sys.stdin.isatty():
         raise InputError("standard input is a terminal; give a file or pipe one in")
+    from sfumato import wiring
+
     with printing.progress("ingest") as bar:
-        report = gateway.ingest(source, strict=strict, advance=bar.advance)
+        report = gateway.ingest(wiring.source(source), strict=strict, advance=bar.advance)
     printing.note(report.summary())
     return report.as_dict()
 

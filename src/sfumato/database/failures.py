@@ -10,6 +10,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from sfumato.errors import StorageError
+from sfumato.model.disk import cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def translated(what: str) -> Iterator[None]:
     except PoolTimeout:
         raise StorageError(f"{what} can't be used: too many connections are open at once; run again") from None
     except OSError as problem:
-        raise StorageError(f"{what} can't be read or written ({problem.strerror}); check the data directory") from None
+        raise StorageError(f"{what} can't be read or written: {cause(problem)}") from None
 
 
 def _line(what: str, problem: DatabaseError) -> str:

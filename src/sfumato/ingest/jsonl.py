@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Never
 
 from sfumato.errors import InputError, NothingAccepted
 from sfumato.ingest.record import BadRecord, FieldMapping, Records
-from sfumato.ingest.source import Damaged, Held, lines, named, opened
+from sfumato.ingest.source import Damaged, Held, Streamed, lines, named, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,11 @@ def read(
 
 def _origin(source: Source) -> str:
     """The source's name without its folder, by which records without an id of their own are told apart."""
-    return source.name if isinstance(source, Held) else Path(source).name
+    return (
+        source.name
+        if isinstance(source, Held)
+        else Path(named(source) if isinstance(source, Streamed) else source).name
+    )
 
 
 def _conversation(records: Records, line: bytes | None, number: int) -> Conversation:

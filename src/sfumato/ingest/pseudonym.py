@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
 import unicodedata
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from sfumato.model.conversation import PSEUDONYM_BYTES
 from sfumato.model.private import Private
@@ -49,7 +51,7 @@ class Pseudonyms(Private):
         """Pseudonym of a user; `raw` as `canonical` gives it."""
         digest = self._user.copy()
         digest.update(raw.encode("utf-8", "surrogatepass"))
-        return digest.digest()[:PSEUDONYM_BYTES]
+        return digest.finalize()[:PSEUDONYM_BYTES]
 
     def conversation(self, raw: str, *, within: bytes = b"") -> bytes:
         """Pseudonym of a conversation, within a user's pseudonym where the user is the unit of privacy.
@@ -59,16 +61,18 @@ class Pseudonyms(Private):
         """
         digest = self._conversation.copy()
         digest.update(bytes((len(within),)) + within + raw.encode("utf-8", "surrogatepass"))
-        return digest.digest()[:PSEUDONYM_BYTES]
+        return digest.finalize()[:PSEUDONYM_BYTES]
 
     def line(self, content: bytes, *, within: bytes = b"") -> bytes:
         """Pseudonym of a conversation that came without an id, from its own bytes."""
         digest = self._line.copy()
         digest.update(bytes((len(within),)) + within + content)
-        return digest.digest()[:PSEUDONYM_BYTES]
+        return digest.finalize()[:PSEUDONYM_BYTES]
 
 
-def _keyed(key: bytes, purpose: str, dataset: str) -> hmac.HMAC:
+def _keyed(key: bytes, purpose: str, dataset: str) -> HMAC:
     name = dataset.encode()
     prefix = b"sfumato pseudonym 1\0" + purpose.encode() + b"\0" + len(name).to_bytes(4, "big") + name
-    return hmac.new(key, prefix, "sha256")
+    keyed = HMAC(key, SHA256())
+    keyed.update(prefix)
+    return keyed

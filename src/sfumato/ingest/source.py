@@ -15,7 +15,7 @@ from sfumato.errors import InputError
 from sfumato.model.private import Private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CHUNK = 1 << 18
 BLOCK = 4096
@@ -40,7 +40,15 @@ class Held(Private):
     content: bytes
 
 
-Source = str | Path | Held
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Streamed(Private):
+    """A source that comes from elsewhere, such as a bucket: `begin` gives its bytes, which are then closed."""
+
+    name: str
+    begin: Callable[[], BinaryIO]
+
+
+Source = str | Path | Held | Streamed
 
 
 class Damaged(InputError):  # noqa: N818 - says what happened, as in errors.py
@@ -49,7 +57,7 @@ class Damaged(InputError):  # noqa: N818 - says what happened, as in errors.py
 
 def named(source: Source) -> str:
     """How messages call the source."""
-    if isinstance(source, Held):
+    if isinstance(source, Held | Streamed):
         return source.name
     return "standard input" if str(source) == "-" else str(source)
 
@@ -66,8 +74,7 @@ def opened(source: Source) -> Iterator[io.BufferedReader | gzip.GzipFile]:
         yield io.BufferedReader(io.BytesIO(source.content))
         return
     try:
-        # Standard input is not ours to close.
-        raw: BinaryIO = sys.stdin.buffer if str(source) == "-" else open(source, "rb")  # noqa: PTH123, SIM115
+        raw = _raw(source)
     except FileNotFoundError:
         raise InputError(f"{name}: there is no such file") from None
     except IsADirectoryError:
@@ -81,8 +88,14 @@ def opened(source: Source) -> Iterator[io.BufferedReader | gzip.GzipFile]:
     except OSError as failure:
         raise InputError(f"{name} can't be read: {failure.strerror or 'the stream failed'}") from None
     finally:
-        if str(source) != "-":
+        if str(source) != "-":  # standard input is not ours to close
             buffered.close()
+
+
+def _raw(source: str | Path | Streamed) -> BinaryIO:
+    if isinstance(source, Streamed):
+        return source.begin()
+    return sys.stdin.buffer if str(source) == "-" else open(source, "rb")  # noqa: PTH123 - the caller closes it
 
 
 def lines(stream: io.BufferedReader | gzip.GzipFile, *, name: str, limit: int) -> Iterator[bytes | None]:

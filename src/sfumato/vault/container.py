@@ -10,6 +10,7 @@ offset  bytes
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import struct
 import sys
@@ -19,10 +20,9 @@ from typing import TYPE_CHECKING
 from sfumato.errors import VaultError
 from sfumato.model.private import Private
 from sfumato.vault import durable
-from sfumato.vault.envelope import ID_BYTES, OVERHEAD, Place, open_sealed, seal
+from sfumato.vault.envelope import ID_BYTES, OVERHEAD, Sealer
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -39,13 +39,12 @@ class Draft(Private):
     context: what the file is for, beyond the key's dataset, epoch and zone.
     """
 
-    __slots__ = ("_context", "_key", "_sealed", "bytes", "id")
+    __slots__ = ("_sealed", "_sealer", "bytes", "id")
 
     def __init__(self, key: EpochKey, *, context: bytes) -> None:
         self.id = os.urandom(ID_BYTES)
         self.bytes = 0
-        self._key = key
-        self._context = context
+        self._sealer = Sealer(key.secret, key_id=key.id, segment=self.id, context=context)
         self._sealed: list[bytes] = []
 
     def __len__(self) -> int:
@@ -53,7 +52,7 @@ class Draft(Private):
 
     def add(self, plaintext: bytes) -> None:
         """Seal one record."""
-        sealed = self._seal(len(self._sealed) + 1, plaintext)
+        sealed = self._sealer.seal(len(self._sealed) + 1, plaintext)
         self._sealed.append(sealed)
         self.bytes += len(sealed)
 
@@ -63,21 +62,20 @@ class Draft(Private):
         Raises:
             StorageError: the file is not there.
         """
-        lengths = array("I", map(len, self._sealed))
-        if sys.byteorder == "little":
-            lengths.byteswap()
-        index = self._seal(0, lengths.tobytes())
-        pieces = [_HEAD.pack(MAGIC, self.id, len(index)), index, *self._sealed]
         digest = hashlib.sha256()
+        pieces = self.whole()
         for piece in pieces:
             digest.update(piece)
         durable.write(path, pieces)
         return digest.hexdigest()
 
-    def _seal(self, index: int, plaintext: bytes) -> bytes:
-        return seal(
-            self._key.secret, Place(key_id=self._key.id, segment=self.id, index=index), plaintext, context=self._context
-        )
+    def whole(self) -> list[bytes]:
+        """The bytes of the file, in pieces; asked for once."""
+        lengths = array("I", map(len, self._sealed))
+        if sys.byteorder == "little":
+            lengths.byteswap()
+        index = self._sealer.seal(0, lengths.tobytes())
+        return [_HEAD.pack(MAGIC, self.id, len(index)), index, *self._sealed]
 
 
 def records(path: Path, key: EpochKey, *, context: bytes, file_id: bytes | None = None) -> Iterator[bytes]:
@@ -88,10 +86,12 @@ def records(path: Path, key: EpochKey, *, context: bytes, file_id: bytes | None 
         StorageError: the file can't be read.
     """
     with durable.storage(path), durable.reading(path) as file:
-        found, lengths = _opened(file, key, context, file_id)
-        for index, length in enumerate(lengths, 1):
-            place = Place(key_id=key.id, segment=found, index=index)
-            yield open_sealed(key.secret, place, file.read(length), context=context)
+        yield from _records(file, os.fstat(file.fileno()).st_size, key, context, file_id)
+
+
+def records_in(content: bytes, key: EpochKey, *, context: bytes, file_id: bytes) -> Iterator[bytes]:
+    """The same of a file that is in memory. Raises VaultError."""
+    return _records(io.BytesIO(content), len(content), key, context, file_id)
 
 
 def count(path: Path, key: EpochKey, *, context: bytes, file_id: bytes | None = None) -> int:
@@ -102,7 +102,7 @@ def count(path: Path, key: EpochKey, *, context: bytes, file_id: bytes | None = 
         StorageError: the file can't be read.
     """
     with durable.storage(path), durable.reading(path) as file:
-        return len(_opened(file, key, context, file_id)[1])
+        return len(_opened(file, os.fstat(file.fileno()).st_size, key, context, file_id)[1])
 
 
 def digest(path: Path) -> str:
@@ -115,9 +115,18 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _opened(file: io.BufferedReader, key: EpochKey, context: bytes, file_id: bytes | None) -> tuple[bytes, array[int]]:
-    """The file's id and the lengths of its records, the file's size checked against them."""
-    size = os.fstat(file.fileno()).st_size
+def _records(
+    file: io.BufferedIOBase, size: int, key: EpochKey, context: bytes, file_id: bytes | None
+) -> Iterator[bytes]:
+    sealer, lengths = _opened(file, size, key, context, file_id)
+    for index, length in enumerate(lengths, 1):
+        yield sealer.open(index, file.read(length))
+
+
+def _opened(
+    file: io.BufferedIOBase, size: int, key: EpochKey, context: bytes, file_id: bytes | None
+) -> tuple[Sealer, array[int]]:
+    """What opens the file's records, and their lengths, its size checked against them."""
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
         raise VaultError("a sealed file is truncated")
@@ -128,13 +137,11 @@ def _opened(file: io.BufferedReader, key: EpochKey, context: bytes, file_id: byt
         raise VaultError("a sealed file is not the one its name says: it was renamed or put in another's place")
     if _HEAD.size + index_bytes > size:
         raise VaultError("a sealed file is truncated")
-    index = open_sealed(
-        key.secret, Place(key_id=key.id, segment=found, index=0), file.read(index_bytes), context=context
-    )
-    lengths = array("I", index)
+    sealer = Sealer(key.secret, key_id=key.id, segment=found, context=context)
+    lengths = array("I", sealer.open(0, file.read(index_bytes)))
     if sys.byteorder == "little":
         lengths.byteswap()
     total = _HEAD.size + index_bytes + sum(lengths)
     if size != total or any(length < OVERHEAD for length in lengths):
         raise VaultError(f"a sealed file is {'truncated' if size < total else 'longer than its index says'}")
-    return found, lengths
+    return sealer, lengths

@@ -66,12 +66,13 @@ class DerivedZone(Private):
 
     def finish(self) -> str | None:
         """Sign the receipt of a key that is gone, also after a crash between the two; None if there is none to sign."""
-        noted = Manifest(self.folder).intended()
+        manifest = Manifest(self.folder)
+        noted = manifest.intended()
         if noted is None or self._held():
             return None
         self.keys.destroy(self.dataset, self.part, "derived")  # a destruction cut short left zeros
         written = receipts.write(self.receipts, noted, sign=self.sign)
-        durable.remove(self.folder.iterdir(), inside=self.folder)
+        manifest.clear()
         return written.stem
 
     def _held(self) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sfumato.errors import VaultError
-from sfumato.vault import derived, receipts, segments
+from sfumato.vault import derived, elsewhere, receipts, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from sfumato.vault.elsewhere import SegmentStore
     from sfumato.vault.keys import KeyWrapper
     from sfumato.vault.keystore import EpochKeys
     from sfumato.vault.names import Zone
@@ -25,6 +26,7 @@ def verify(
     *,
     holds: Callable[[bytes, bytes], bool],
     former: Sequence[KeyWrapper] = (),
+    store: SegmentStore | None = None,
 ) -> dict[str, Any]:
     """Each receipt and what speaks against it. `good` is true only if there are some and nothing does.
 
@@ -33,7 +35,11 @@ def verify(
     For each receipt every file of the key store is tried, under the root key of `keys` and those it had before.
 
     Only the destroyed key's own id counts as still there: an epoch may have a newer key for conversations that came
-    after the discard.
+    after the discard. store: where segments lay that were not on the disk; a receipt that names one which is not given
+    is not good.
+
+    Raises:
+        StorageError: the store does not answer.
     """
     found = []
     for path in sorted(directory.glob("*.json")):
@@ -45,7 +51,7 @@ def verify(
             )
             continue
         problems = keys.remains(receipt.dataset, receipt.epoch, receipt.key_id, zone=receipt.zone, former=former)
-        problems += _left(receipt, zones[receipt.zone])
+        problems += _left(receipt, zones[receipt.zone], store)
         found.append(
             {
                 "id": receipt.id,
@@ -68,8 +74,14 @@ def verify(
     }
 
 
-def _left(receipt: receipts.Receipt, zone: Path) -> list[str]:
-    folder, suffix = zone / receipt.dataset / receipt.epoch, SUFFIXES[receipt.zone]
+def _left(receipt: receipts.Receipt, zone: Path, store: SegmentStore | None) -> list[str]:
+    folder, suffix, problems = zone / receipt.dataset / receipt.epoch, SUFFIXES[receipt.zone], []
     if any((folder / f"{segment.name}{suffix}").exists() for segment in receipt.segments):
-        return ["a file it lists is still on the disk"]
-    return []
+        problems.append("a file it lists is still on the disk")
+    names = [segment.name for segment in receipt.segments]
+    for url in receipts.stores_of(receipt):
+        if store is None or store.url != url:
+            problems.append(f"its segments lay in {url}, which was not looked into: name it with --raw-store")
+        elif elsewhere.still_there(store, f"{receipt.dataset}/{receipt.epoch}", names):
+            problems.append(f"a segment it lists is still in {url}")
+    return problems

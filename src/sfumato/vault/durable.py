@@ -31,9 +31,12 @@ def storage(path: Path) -> Iterator[None]:
 
 
 def directory(path: Path) -> Path:
-    """The directory, made with mode 0700 where it is not there."""
+    """The directory, made with mode 0700 where it is not there, its name flushed, lest it goes with what it holds."""
     with storage(path):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for made in reversed([one for one in (path, *path.parents) if not one.exists()]):
+            made.mkdir(mode=0o700, exist_ok=True)
+            sync(made.parent)
+        path.mkdir(mode=0o700, exist_ok=True)  # refuses a file in its place
     return path
 
 
@@ -53,6 +56,17 @@ def write(path: Path, pieces: Iterable[bytes]) -> None:
                 temporary.unlink(missing_ok=True)
             raise
         sync(path.parent)
+
+
+def rename(path: Path, new: Path) -> None:
+    """Give a file of one directory another name there, in the place of any that bears it, and flush the directory.
+
+    Raises:
+        StorageError: it bears the old name still, or may again after a power cut.
+    """
+    with storage(path):
+        path.replace(new)
+        sync(new.parent)
 
 
 def create(path: Path, content: bytes) -> bool:

@@ -26,8 +26,11 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from sfumato.errors import VaultError
+from sfumato.model.private import Private
 
 KEY_BYTES = 32
 ID_BYTES = 16
@@ -39,6 +42,8 @@ _ALGORITHM = 1
 _HEADER = struct.Struct(">4sBB16s16sQ")
 _SEALED_FROM = _HEADER.size + 32
 _PURPOSE = b"sfumato envelope 1 "
+_LAST = struct.Struct(">QB")  # the end of an info: the index, and the number of HKDF's only block
+_INDEX_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +65,73 @@ def context_of(*parts: str) -> bytes:
     return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
 
 
+class Sealer(Private):
+    """Seals and opens the records of one segment under one key, and derives but once what they share.
+
+    An HMAC that has taken in the key and all of a header but its index is kept for each purpose, and copied for each
+    record: what `hmac.digest` gives, at a third of the time.
+    """
+
+    __slots__ = ("_commit", "_context", "_head", "_key", "_nonce", "_place")
+
+    def __init__(self, key: bytes, *, key_id: bytes, segment: bytes, context: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"an envelope key has {KEY_BYTES} bytes")
+        if not context:
+            raise ValueError("an envelope's context can't be empty")
+        self._place = key_id, segment
+        self._head = _HEADER.pack(_MAGIC, _VERSION, _ALGORITHM, key_id, segment, 0)[:-_INDEX_BYTES]
+        self._context = context
+        self._key, self._nonce, self._commit = (HMAC(key, SHA256()) for _ in range(3))
+        self._key.update(_PURPOSE + b"key " + self._head)
+        self._nonce.update(_PURPOSE + b"nonce " + self._head)
+        self._commit.update(_PURPOSE + b"commit " + self._head)
+
+    def seal(self, index: int, plaintext: bytes) -> bytes:
+        """The sealed record, 94 bytes longer than the plaintext; one place is sealed once."""
+        last = _LAST.pack(index, 1)
+        key, nonce, commitment = _expand(self._key, last), _expand(self._nonce, last), _expand(self._commit, last)
+        header = self._head + last[:_INDEX_BYTES]
+        return header + commitment + AESGCM(key).encrypt(nonce[:12], plaintext, header + self._context)
+
+    def open(self, index: int, blob: bytes) -> bytes:
+        """The plaintext of a record that is what it should be and lies where it should.
+
+        Raises:
+            VaultError: truncated, not ours, another version, another key, segment or place, or tampered with.
+        """
+        last = _LAST.pack(index, 1)
+        header = self._head + last[:_INDEX_BYTES]
+        if len(blob) < OVERHEAD:
+            raise VaultError("a sealed record is truncated")
+        if not blob.startswith(header):
+            raise VaultError(_misplaced(blob, *self._place))
+        if not hmac.compare_digest(blob[_HEADER.size : _SEALED_FROM], _expand(self._commit, last)):
+            raise VaultError("a sealed record does not commit to this key: it was sealed under another key, or altered")
+        try:
+            return AESGCM(_expand(self._key, last)).decrypt(
+                _expand(self._nonce, last)[:12], blob[_SEALED_FROM:], header + self._context
+            )
+        except InvalidTag:
+            raise VaultError(
+                "a sealed record fails its check: altered, or sealed for another dataset, epoch or purpose"
+            ) from None
+
+
+def _expand(state: HMAC, last: bytes) -> bytes:
+    """One block of HKDF-Expand: T(1) = HMAC(key, info | 0x01), all but the `last` nine bytes taken in already."""
+    begun = state.copy()
+    begun.update(last)
+    return begun.finalize()
+
+
 def seal(key: bytes, place: Place, plaintext: bytes, *, context: bytes) -> bytes:
     """The sealed record, 94 bytes longer than the plaintext.
 
     The caller never seals two plaintexts for one (key, place): they would share a nonce.
     """
-    header = _header(key, place, context)
-    sealed = AESGCM(_expand(key, b"key ", header)).encrypt(
-        _expand(key, b"nonce ", header)[:12], plaintext, header + context
-    )
-    return header + _expand(key, b"commit ", header) + sealed
+    sealer = Sealer(key, key_id=place.key_id, segment=place.segment, context=context)
+    return sealer.seal(place.index, plaintext)
 
 
 def open_sealed(key: bytes, place: Place, blob: bytes, *, context: bytes) -> bytes:
@@ -78,37 +140,10 @@ def open_sealed(key: bytes, place: Place, blob: bytes, *, context: bytes) -> byt
     Raises:
         VaultError: truncated, not ours, another version, another key, segment or place, or tampered with.
     """
-    header = _header(key, place, context)
-    if len(blob) < OVERHEAD:
-        raise VaultError("a sealed record is truncated")
-    if not blob.startswith(header):
-        raise VaultError(_misplaced(blob, place))
-    if not hmac.compare_digest(blob[_HEADER.size : _SEALED_FROM], _expand(key, b"commit ", header)):
-        raise VaultError("a sealed record does not commit to this key: it was sealed under another key, or altered")
-    try:
-        return AESGCM(_expand(key, b"key ", header)).decrypt(
-            _expand(key, b"nonce ", header)[:12], blob[_SEALED_FROM:], header + context
-        )
-    except InvalidTag:
-        raise VaultError(
-            "a sealed record fails its check: altered, or sealed for another dataset, epoch or purpose"
-        ) from None
+    return Sealer(key, key_id=place.key_id, segment=place.segment, context=context).open(place.index, blob)
 
 
-def _header(key: bytes, place: Place, context: bytes) -> bytes:
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"an envelope key has {KEY_BYTES} bytes")
-    if not context:
-        raise ValueError("an envelope's context can't be empty")
-    return _HEADER.pack(_MAGIC, _VERSION, _ALGORITHM, place.key_id, place.segment, place.index)
-
-
-def _expand(key: bytes, purpose: bytes, header: bytes) -> bytes:
-    """One block of HKDF-Expand: T(1) = HMAC(key, info | 0x01)."""
-    return hmac.digest(key, _PURPOSE + purpose + header + b"\x01", "sha256")
-
-
-def _misplaced(blob: bytes, place: Place) -> str:
+def _misplaced(blob: bytes, own_key: bytes, own_segment: bytes) -> str:
     magic, version, algorithm, key_id, segment, _ = _HEADER.unpack_from(blob)
     if magic != _MAGIC:
         return "these bytes are no sealed record"
@@ -116,8 +151,8 @@ def _misplaced(blob: bytes, place: Place) -> str:
         return f"a sealed record has version {version}; this program reads version {_VERSION}"
     if algorithm != _ALGORITHM:
         return f"a sealed record names algorithm {algorithm}, which version {_VERSION} does not have"
-    if key_id != place.key_id:
+    if key_id != own_key:
         return "a sealed record was sealed under another key: another dataset, epoch or zone"
-    if segment != place.segment:
+    if segment != own_segment:
         return "a sealed record was taken from another segment"
     return "a sealed record is out of its place: reordered, repeated or left out"

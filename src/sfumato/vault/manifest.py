@@ -39,7 +39,7 @@ class Manifest:
                 file.write(line.encode())
                 file.flush()
                 os.fsync(file.fileno())
-        durable.sync(self._path.parent)
+            durable.sync(self._path.parent)
 
     def segments(self) -> tuple[SealedSegment, ...]:
         """Every segment noted, by name. A last line that a crash cut short is of a segment that is still there."""
@@ -70,3 +70,13 @@ class Manifest:
         document.pop("totals")
         segments = tuple(SealedSegment(**item) for item in document.pop("segments"))
         return Receipt(**document, segments=segments)
+
+    def clear(self) -> None:
+        """Remove all that lies here, the intent last: what it speaks of must not be left to a later key's receipt.
+
+        Raises:
+            StorageError: something can't be removed; the intent is still there.
+        """
+        folder = self._intent.parent
+        durable.remove([path for path in folder.iterdir() if path != self._intent], inside=folder)
+        durable.remove([self._intent], inside=folder)

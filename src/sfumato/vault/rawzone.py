@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sfumato.errors import KeyMissing
 from sfumato.model.private import Private
-from sfumato.vault import durable, receipts
+from sfumato.vault import durable, elsewhere, receipts
 from sfumato.vault.manifest import Manifest
 from sfumato.vault.segments import describe, segment_paths
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sfumato.vault.elsewhere import SegmentStore
     from sfumato.vault.keystore import EpochKey, EpochKeys
 
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class RawZone(Private):
     """The sealed conversations of one dataset and part (an epoch under one way of extracting it).
 
-    folder: where their segments lie. receipts: where receipts go, signed by `sign`.
+    folder: where their segments lie, or the notes of those in `store`. receipts: where receipts go, signed by `sign`.
     """
 
     dataset: str
@@ -31,6 +32,7 @@ class RawZone(Private):
     keys: EpochKeys
     receipts: Path
     sign: Callable[[bytes], bytes]
+    store: SegmentStore | None = None
 
     def key(self) -> EpochKey | None:
         """The key that opens them, or None where it is destroyed or was never made."""
@@ -40,13 +42,19 @@ class RawZone(Private):
             return None
 
     def segments(self) -> list[Path]:
-        """Segments on the disk."""
+        """Segments on the disk, and notes of those elsewhere."""
         return segment_paths(self.folder)
 
     def retire(self, segment: Path, key: EpochKey) -> None:
-        """Delete a segment's ciphertext, once what the receipt will say of it is on the disk."""
+        """Delete a segment's ciphertext, once what the receipt will say of it is on the disk.
+
+        Elsewhere it is deleted at the end: a store that does not answer must not keep a key from being destroyed.
+        """
         Manifest(self.folder).add(describe(segment, key))
-        durable.remove([segment], inside=self.folder)
+        if segment.suffix == elsewhere.REF:
+            elsewhere.retire(segment)
+        else:
+            durable.remove([segment], inside=self.folder)
 
     def discard(self, key: EpochKey, *, policy: str, ingested: str, destroyed: str) -> str | None:
         """Retire what is left, note what is about to be destroyed, destroy it, sign the receipt. The receipt's id."""
@@ -54,6 +62,7 @@ class RawZone(Private):
             self.retire(segment, key)
         manifest = Manifest(self.folder)
         proves, does_not_prove = receipts.wording(self.keys.custody(self.dataset, self.part, "raw"))
+        does_not_prove += receipts.kept_in(elsewhere.stores(self.folder))
         manifest.intend(
             receipts.Receipt(
                 dataset=self.dataset,
@@ -73,10 +82,12 @@ class RawZone(Private):
 
     def finish(self) -> str | None:
         """Sign the receipt of a key that is gone, also after a crash between the two; None if there is none to sign."""
-        receipt = Manifest(self.folder).intended()
+        manifest = Manifest(self.folder)
+        receipt = manifest.intended()
         if receipt is None or self.key() is not None:
             return None
         self.keys.destroy(self.dataset, self.part, "raw")  # a destruction cut short left zeros, or a temporary file
         written = receipts.write(self.receipts, receipt, sign=self.sign)
-        durable.remove(self.folder.iterdir(), inside=self.folder)
+        elsewhere.clear(self.folder, self.store)
+        manifest.clear()
         return written.stem

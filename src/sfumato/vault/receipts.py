@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +15,7 @@ from sfumato.errors import VaultError
 from sfumato.vault import durable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 FORMAT = "sfumato.receipt/1"
@@ -42,6 +43,15 @@ _NOT_IN_MEMORY = (
     "It can't show that no copy of that memory was made or is left (swap, a core dump, hibernation, bytes not yet used "
     "again), nor that the log the text was read from is gone."
 )
+_ELSEWHERE = (
+    " The segments lay in {urls}: it can't show that no copy of them is left there (a replica, a backup, soft delete); "
+    "such a copy is ciphertext under the destroyed key."
+)
+_OLD_VERSIONS = (
+    " That store keeps old versions of what is deleted, which the operator accepted: these ciphertexts stay there "
+    "until its own rules remove them, and a copy of the key, were there one, would open them."
+)
+_STORES = re.compile(r" The segments lay in (\S+(?: and \S+)*): ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +111,19 @@ def _wording(custody: str) -> tuple[str, str]:
     if custody.partition(":")[0] == "root-key":
         return PROVES, DOES_NOT_PROVE
     return _IN_A_FILE.format(root=custody), DOES_NOT_PROVE + _NOT_IN_A_FILE
+
+
+def kept_in(urls: Sequence[str]) -> str:
+    """What a receipt can't show where segments lay in other stores; nothing where they lay on the disk."""
+    if not urls:
+        return ""
+    return _ELSEWHERE.format(urls=" and ".join(urls)) + (_OLD_VERSIONS if any("?" in url for url in urls) else "")
+
+
+def stores_of(receipt: Receipt) -> list[str]:
+    """The stores that `kept_in` was told of."""
+    found = _STORES.search(receipt.does_not_prove)
+    return found[1].split(" and ") if found else []
 
 
 def made(receipt: Receipt) -> Receipt:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Self
 from sfumato.errors import StorageError, VaultError
 from sfumato.model.conversation import PSEUDONYM_BYTES, Conversation, Message
 from sfumato.model.private import Private
-from sfumato.vault import container, durable
+from sfumato.vault import container, durable, elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sfumato.vault.elsewhere import SegmentStore
     from sfumato.vault.keystore import EpochKey
 
 SUFFIX = ".seg"
@@ -44,11 +45,18 @@ class SegmentWriter(Private):
     nothing reads. To ingest again is safe: a conversation that is there twice counts once.
     """
 
-    __slots__ = ("_block", "_directory", "_draft", "_key", "_open", "_records", "written")
+    __slots__ = ("_block", "_directory", "_draft", "_key", "_open", "_records", "_store", "written")
 
     def __init__(
-        self, directory: Path, key: EpochKey, *, block_bytes: int = BLOCK_BYTES, block_records: int = BLOCK_RECORDS
+        self,
+        directory: Path,
+        key: EpochKey,
+        *,
+        block_bytes: int = BLOCK_BYTES,
+        block_records: int = BLOCK_RECORDS,
+        store: SegmentStore | None = None,
     ) -> None:
+        """store: where segments go if not into `directory`, which then holds a note of each."""
         if key.zone != "raw":
             raise ValueError("raw segments are sealed under the key of the raw zone")
         self._directory = durable.directory(directory)
@@ -57,6 +65,7 @@ class SegmentWriter(Private):
         self._records = block_records
         self._draft = self._new()
         self._open = True
+        self._store = store
         self.written: list[Segment] = []
 
     def __enter__(self) -> Self:
@@ -90,45 +99,57 @@ class SegmentWriter(Private):
             return
         name = draft.id.hex()
         try:
-            digest = draft.write(self._directory / f"{name}{SUFFIX}")
+            digest = self._write(draft, name)
         except StorageError:
             self._open = False
             raise
         self.written.append(Segment(name=name, records=len(draft), sha256=digest))
+
+    def _write(self, draft: container.Draft, name: str) -> str:
+        if self._store is None:
+            return draft.write(self._directory / f"{name}{SUFFIX}")
+        return elsewhere.put(self._directory, name, draft.whole(), records=len(draft), store=self._store)
 
     def _new(self) -> container.Draft:
         return container.Draft(self._key, context=self._key.context(PURPOSE))
 
 
 def segment_paths(directory: Path) -> list[Path]:
-    """The segments of a directory, in order of their (random) names; none where there is no directory."""
-    return sorted(directory.glob(f"*{SUFFIX}"))
+    """The segments of a directory, and notes of those elsewhere, in order of their (random) names."""
+    return sorted(path for suffix in (SUFFIX, elsewhere.REF) for path in directory.glob(f"*{suffix}"))
 
 
-def read_segment(path: Path, key: EpochKey) -> Iterator[Conversation]:
-    """The conversations of one segment, in order, one in memory at a time.
+def read_segment(path: Path, key: EpochKey, *, store: SegmentStore | None = None) -> Iterator[Conversation]:
+    """The conversations of one segment, in order, one in memory at a time. store: where it lies if not at `path`.
 
     Raises:
         VaultError: truncated, reordered, altered, renamed, records of another segment, another epoch's key.
-        StorageError: the file can't be read.
+        StorageError: the file, or the store, can't be read.
     """
-    for record in container.records(path, key, context=key.context(PURPOSE), file_id=_id_of(path)):
-        yield decode(record)
+    name, context = _id_of(path), key.context(PURPOSE)
+    if path.suffix == elsewhere.REF:
+        found = container.records_in(elsewhere.fetch(path, store), key, context=context, file_id=name)
+    else:
+        found = container.records(path, key, context=context, file_id=name)
+    yield from map(decode, found)
 
 
 def conversations_in(path: Path, key: EpochKey) -> int:
-    """How many conversations a segment holds, by its sealed index. Raises VaultError and StorageError."""
+    """How many conversations a segment holds, by its sealed index or its note. Raises VaultError and StorageError."""
+    if path.suffix == elsewhere.REF:
+        return elsewhere.read(path).records
     return container.count(path, key, context=key.context(PURPOSE), file_id=_id_of(path))
 
 
 def describe(path: Path, key: EpochKey) -> Segment:
-    """What a receipt says of a segment, from the disk.
+    """What a receipt says of a segment, from the disk, or from the note of one elsewhere.
 
     Raises:
         VaultError: as `read_segment`, less what only the records themselves show.
         StorageError: the file can't be read.
     """
-    return Segment(name=path.stem, records=conversations_in(path, key), sha256=container.digest(path))
+    digest = elsewhere.read(path).sha256 if path.suffix == elsewhere.REF else container.digest(path)
+    return Segment(name=path.stem, records=conversations_in(path, key), sha256=digest)
 
 
 def wipe_segments(directory: Path) -> int:
