@@ -19,7 +19,7 @@ from sfumato.evaluate.attacks.telling_apart import told_apart
 from sfumato.privacy import mechanisms
 
 DOUBT = 1e-6
-SUBTLE = {half_noise: 2000, keys_ignored: 8000}  # runs; what the others do shows in a few hundred
+SUBTLE = {half_noise: 2000, keys_ignored: 6000}  # runs; what the others do shows in a few hundred
 
 
 def quiet(_count):
