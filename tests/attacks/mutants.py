@@ -36,9 +36,11 @@ def keys_ignored():
 
 
 def one_draw_for_a_vector():
-    """One scalar added to every value of a vector."""
+    """One scalar added to every value of a vector; of vectors asked for together, to each vector its own."""
     return patch.object(
-        mechanisms, "draw_gaussian", lambda values, scale: values + DRAW(np.zeros(1, np.int64), scale)[0]
+        mechanisms,
+        "draw_gaussian",
+        lambda values, scale: values + DRAW(np.zeros((*values.shape[:-1], 1), np.int64), scale),
     )
 
 
@@ -119,3 +121,13 @@ def answers_kept_without_the_policy():
 IN_THE_NOISE = (
     half_noise, keys_ignored, one_draw_for_a_vector, noise_shared_by_mechanisms, conversations_counted_as_users
 )  # fmt: skip
+NAMED = {
+    "half noise": half_noise,
+    "l0 ignored": keys_ignored,
+    "one scalar noise for a whole vector": one_draw_for_a_vector,
+    "threshold priced and run at t": threshold_run_as_priced,
+    "noise reused between mechanisms": noise_shared_by_mechanisms,
+    "users counted as conversations": conversations_counted_as_users,
+    "refund on error": refund_on_error,
+    "cache keyed without the policy": answers_kept_without_the_policy,
+}

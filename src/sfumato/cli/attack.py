@@ -161,6 +161,75 @@ def oracle(
     _print(found, json=json)
 
 
+@group.command()
+def reconstruction(
+    policy: Policy = "standard",
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, max=100, help="Deployments; each is asked all it pays.")
+    ] = 1,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    json: Json = False,
+) -> None:
+    """Ask every live question that the budget buys, and solve them for one bit of each person (Dinur, Nissim 2003)."""
+    from sfumato import wiring
+    from sfumato.evaluate.attacks import reconstruction as tried
+
+    with _prepared(policy, epsilon, delta, "reconstruction", trials) as (under, bar), wiring.noise() as noise:
+        found = tried.attack(under, trials=trials, noise=noise, advance=bar.advance)
+    _print(found, json=json)
+
+
+@group.command()
+def timing(
+    policy: Policy = "standard",
+    trials: Trials = 2_000,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    json: Json = False,
+) -> None:
+    """Tell from the time of an answer how large its noise was."""
+    from sfumato import wiring
+    from sfumato.evaluate.attacks import timing as tried
+
+    with _prepared(policy, epsilon, delta, "timing", trials) as (under, bar), wiring.noise() as noise:
+        found = tried.attack(under, trials=trials, noise=noise, advance=bar.advance)
+    _print(found, json=json)
+
+
+@group.command()
+def injection(
+    policy: Policy = "standard",
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    json: Json = False,
+) -> None:
+    """Write what hurts its readers: models that extract, name and audit, an agent, a terminal, a page."""
+    from sfumato.cli.sent import to_a_terminal
+    from sfumato.evaluate.attacks import injection as tried
+    from sfumato.serve.shield import CONTENT_SECURITY_POLICY
+
+    with _prepared(policy, epsilon, delta, "injection", tried.TRIALS) as (under, bar):
+        found = tried.attack(under, terminal=to_a_terminal, page_policy=CONTENT_SECURITY_POLICY, advance=bar.advance)
+    _print(found, json=json)
+
+
+@group.command()
+def inversion(
+    policy: Policy = "standard",
+    trials: Trials = 100,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    json: Json = False,
+) -> None:
+    """Steal the derived data before retention ends, and read diagnoses off the vectors."""
+    from sfumato.evaluate.attacks import inversion as tried
+
+    with _prepared(policy, epsilon, delta, "inversion", trials) as (under, bar):
+        found = tried.attack(under, trials=trials, advance=bar.advance)
+    _print(found, json=json)
+
+
 @contextmanager
 def _prepared(
     policy: str, epsilon: float | None, delta: float | None, label: str, total: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +42,7 @@ def l2_of(*, l0: int, linf: float) -> float:
     return math.nextafter(math.sqrt(l0) * linf, math.inf)
 
 
+@lru_cache(maxsize=64)  # to build one takes longer than to draw from it; it holds no data and no state
 def _gaussian(size: int, scale: float) -> Any:  # noqa: ANN401
     dp = _opendp()
     space = dp.vector_domain(dp.atom_domain(T="i64"), size=size), dp.l2_distance(T="f64")
@@ -72,6 +73,7 @@ def _threshold_map(scale: float, threshold: int, l0: int, linf: int) -> tuple[fl
     return rho, delta
 
 
+@lru_cache(maxsize=64)
 def _gaussian_threshold(scale: float, threshold: int) -> Any:  # noqa: ANN401
     dp = _opendp()
     space = (

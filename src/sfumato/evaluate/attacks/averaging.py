@@ -6,13 +6,16 @@ description, who may read). They average the published number of users and round
 
 from __future__ import annotations
 
+import math
 import statistics
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sfumato.evaluate.attacks.rehearsal import Deployment, records
-from sfumato.evaluate.attacks.report import Outcome
+from sfumato.evaluate.attacks.report import Control, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from sfumato.privacy.noise import OpenDPNoise
 
 USERS = 300
+KNOWS = "nothing but an API key: any number of requests, worded in any way that asks the same"
+FRESH_DRAWS, FRESH_TRIALS = 1_000_000, 20
 
 
 def attack(under: Terms, *, trials: int, repeats: int, noise: OpenDPNoise, advance: Callable[[int], None]) -> Outcome:
@@ -40,12 +45,14 @@ def attack(under: Terms, *, trials: int, repeats: int, noise: OpenDPNoise, advan
         advance(1)
     return Outcome(
         attack="averaging",
+        knows=KNOWS,
         hits=hits,
         trials=trials,
         baseline=guesses / trials,
         epsilon=float(str(stated["epsilon"])),
         delta=float(str(stated["delta"])),
         mode=under.plan.mode,
+        control=Control(what=f"{FRESH_DRAWS:,} answers with fresh noise each", success=_fresh(stated)),
         details={"repeats": repeats, "variance": spread, "charges": charges},
     )
 
@@ -61,6 +68,20 @@ def _asked(under: Terms, repeats: int, noise: OpenDPNoise) -> tuple[list[float],
             answers.append(_users(found))
         guarantee = found["guarantee"]
         return answers, guarantee if isinstance(guarantee, dict) else {}, len(deployment.entries())
+
+
+def _fresh(stated: JsonObject) -> float:
+    """The same attack on an answerer without a memory: every answer has noise of its own, as large as the release's."""
+    mechanisms = stated["mechanisms"]
+    held = mechanisms if isinstance(mechanisms, list) else []
+    sigma = next(
+        math.sqrt(float(str(one["values"]))) * float(str(one["sigma"]))
+        for one in held
+        if isinstance(one, dict) and one["name"] == "people"
+    )
+    draw = np.random.default_rng()
+    means = [USERS + draw.normal(0, sigma, FRESH_DRAWS).mean() for _ in range(FRESH_TRIALS)]
+    return sum(round(float(mean)) == USERS for mean in means) / FRESH_TRIALS
 
 
 def _users(document: JsonObject) -> float:

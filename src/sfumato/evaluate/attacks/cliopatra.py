@@ -18,7 +18,7 @@ import numpy as np
 from sfumato.errors import InputError
 from sfumato.evaluate.attacks import guesser, patients
 from sfumato.evaluate.attacks.obedient import ObedientModel, order
-from sfumato.evaluate.attacks.report import Outcome, interval
+from sfumato.evaluate.attacks.report import Control, Outcome, interval
 from sfumato.evaluate.attacks.terms import published
 from sfumato.extract.extractive import extract
 from sfumato.model.conversation import Conversation, Message
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from sfumato.privacy.noise import NoiseSource
 
 MOST = 500
+KNOWS = (
+    "the target's age band, sex and one symptom; how to place chats beside theirs; everybody else's conversations and "
+    "the places of the topics, more than the paper gives"
+)
+CONTROL = Control(what="the same command with --policy clio, a few more accounts than min_users and --medical 0.01")
 ORDER_EVERY = 5
 PHRASES_OF_A_CONVERSATION = 12
 
@@ -90,12 +95,14 @@ def attack(
         advance(1)
     return Outcome(
         attack="cliopatra",
+        knows=KNOWS,
         hits=hits,
         trials=trials,
         baseline=guesses / trials,
         epsilon=seen.release.guarantee.epsilon,
         delta=seen.release.guarantee.delta,
         mode=under.plan.mode,
+        control=CONTROL,
         details={
             "baseline_interval": interval(guesses, trials),
             "named": round(named / trials, 4),

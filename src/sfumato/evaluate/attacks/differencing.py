@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfumato.errors import BudgetExhausted, Refused
-from sfumato.evaluate.attacks import membership
+from sfumato.evaluate.attacks import asked, membership
 from sfumato.evaluate.attacks.crowd import FACETS
 from sfumato.evaluate.attacks.hashed import HashedEmbedder
 from sfumato.evaluate.attacks.lower_bound import best_accuracy, bounds
 from sfumato.evaluate.attacks.rehearsal import Deployment, records
-from sfumato.evaluate.attacks.report import Outcome
+from sfumato.evaluate.attacks.report import Control, Outcome
 from sfumato.evaluate.attacks.telling_apart import told_apart
-from sfumato.evaluate.attacks.transcript import InProcess
+from sfumato.evaluate.attacks.transcript import InProcess, NoNoise
 from sfumato.privacy import accounting
 from sfumato.privacy.measure import Measurer
 from sfumato.topics.discover import discover
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from sfumato.model.strict_json import JsonObject
     from sfumato.policy.schema import Policy
     from sfumato.privacy.bounds import BoundedEpoch
-    from sfumato.privacy.noise import OpenDPNoise
+    from sfumato.privacy.noise import NoiseSource, OpenDPNoise
     from sfumato.topics.tree import TopicTree
 
+KNOWS = "everybody but the target, exactly; every number of the releases; may change the policy and name other epochs"
 LEAVES = 6
 USERS = 200
 LEVELS = 3
@@ -51,7 +52,7 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
     for epoch in (game.out, game.within):
         rows = []
         for _ in range(trials // 2):
-            rows.append(_differences(_tree(game, epoch, under)))
+            rows.append(_differences(_tree(game, epoch, under, InProcess())))
             advance(1)
         seen.append(np.asarray(rows))
     errors = told_apart(seen[0], seen[1])
@@ -60,16 +61,19 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
     )
     return Outcome(
         attack="differencing",
+        knows=KNOWS,
         hits=errors.right,
         trials=errors.runs,
         baseline=0.5,
         epsilon=claim,
         delta=delta,
         mode="formal",
+        control=Control(what="the same subtractions without noise", success=_without_noise(game, under)),
         details={
             **bounds(errors, delta=delta),
             "most_allowed": round(best_accuracy(claim, delta), 4),
             **between_releases(under.policy, noise=noise),
+            "two_questions": asked.between_questions(under.policy),
         },
     )
 
@@ -131,14 +135,21 @@ def _under(document: JsonObject, policy: Policy) -> bool:
     return isinstance(held, dict) and held["digest"] == digest(policy)
 
 
-def _tree(game: membership.Game, epoch: BoundedEpoch, under: Terms) -> TopicTree:
+def _without_noise(game: membership.Game, under: Terms) -> float:
+    """The share told right where every number is exact: all runs of a side are alike, so one is enough."""
+    out, within = (_differences(_tree(game, epoch, under, NoNoise())) for epoch in (game.out, game.within))
+    errors = told_apart(np.tile(out, (4, 1)), np.tile(within, (4, 1)))
+    return errors.right / errors.runs
+
+
+def _tree(game: membership.Game, epoch: BoundedEpoch, under: Terms, noise: NoiseSource) -> TopicTree:
     plan = replace(
         under.plan.topics, leaves=LEAVES, screened=False, overall_only=frozenset(), rho=game.rho, delta=game.delta
     )
     return discover(
         epoch,
         plan=plan,
-        measurer=Measurer(InProcess(), rho=game.rho, delta=game.delta),
+        measurer=Measurer(noise, rho=game.rho, delta=game.delta),
         embed=HashedEmbedder().embed,
         facet_domains=FACETS,
     )

@@ -47,16 +47,16 @@ class Errors:
         return self.out + self.within
 
 
-def bounds(errors: Errors, *, delta: float, tests: int = 1) -> JsonObject:
-    """Lower bounds on epsilon at this delta, each with 95 % confidence, `tests` tests sharing the doubt.
+def bounds(errors: Errors, *, delta: float, tests: int = 1, doubt: float = 1 - CONFIDENCE) -> JsonObject:
+    """Lower bounds on epsilon at this delta, each wrong with chance `doubt` at most, which `tests` tests share.
 
     epsilon_lower supposes that the trade-off of errors is a Gaussian's: mu from both error rates, at their
     Clopper-Pearson limits (Nasr et al. 2023, "Tight Auditing of Differentially Private Machine Learning", section 4),
     then delta(epsilon, mu) of Dong, Roth and Su 2022, corollary 2.13. epsilon_lower_any supposes nothing, and is weak.
     """
-    doubt = (1 - CONFIDENCE) / tests / 2
-    alarms = clopper_pearson_upper(errors.alarms, errors.out, doubt)
-    misses = clopper_pearson_upper(errors.misses, errors.within, doubt)
+    each = doubt / tests / 2
+    alarms = clopper_pearson_upper(errors.alarms, errors.out, each)
+    misses = clopper_pearson_upper(errors.misses, errors.within, each)
     mu = max(0.0, -_quantile(alarms) - _quantile(misses))
     found = 1 - misses
     plain = math.log((found - delta) / alarms) if found > delta + alarms else 0.0

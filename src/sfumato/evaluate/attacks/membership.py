@@ -14,10 +14,10 @@ import numpy as np
 
 from sfumato.evaluate.attacks import crowd
 from sfumato.evaluate.attacks.hashed import HashedEmbedder
-from sfumato.evaluate.attacks.lower_bound import Errors, best_accuracy, bounds
-from sfumato.evaluate.attacks.report import Outcome
+from sfumato.evaluate.attacks.lower_bound import CONFIDENCE, Errors, best_accuracy, bounds
+from sfumato.evaluate.attacks.report import Control, Outcome
 from sfumato.evaluate.attacks.telling_apart import told_apart
-from sfumato.evaluate.attacks.transcript import InProcess, Question, Recorder, likelihood, moved
+from sfumato.evaluate.attacks.transcript import InProcess, Question, Recorder, likelihood, likelihoods, moved
 from sfumato.privacy import accounting
 from sfumato.privacy.measure import Measurer
 from sfumato.topics import counting, vocabulary
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sfumato.evaluate.attacks.terms import Terms
-    from sfumato.evaluate.attacks.transcript import Values
+    from sfumato.evaluate.attacks.transcript import Often, Values
     from sfumato.privacy.bounds import BoundedEpoch
     from sfumato.privacy.noise import NoiseSource
     from sfumato.topics.plan import TopicPlan
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     Work: TypeAlias = Callable[[BoundedEpoch, Measurer], None]
 
 Level: TypeAlias = Literal["gaussian", "counts", "mechanisms", "discover"]
+KNOWS = "every other user's rows, exactly; all noisy answers of the discovery, more than a release shows; the bounds"
+BLOCK = 250  # runs of one question at once
+TENTH, CONTROL_RUNS = 10, 20  # the control's noise, and how often it is tried
 PEOPLE = 400
 LEAVES = 3
 UNTOUCHED = 3  # values of a question that the user does not touch, kept to see noise that values share
-TESTS = 2  # likelihood ratio, and Fisher's rule on top
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +72,13 @@ class Game:
 
 
 def attack(
-    level: Level, under: Terms, *, trials: int, advance: Callable[[int], None], noise: NoiseSource | None = None
+    level: Level, under: Terms, *, trials: int, advance: Callable[[int], None], doubt: float = 1 - CONFIDENCE
 ) -> Outcome:
     """Half of the trials without the target, half with them; success is the share told right.
 
-    noise: drawn in process unless given.
+    doubt: chance that the lower bounds on epsilon are wrong.
     """
-    source, runs = noise or InProcess(), trials // 2
+    source, runs = InProcess(), trials // 2
     game = game_of(level, under)
     if level == "discover":
         tests = [_adaptive(game, source, runs, advance)]
@@ -87,16 +89,18 @@ def attack(
     claim, delta = accounting.stated(
         rho=game.rho, selection_delta=game.delta, conversion_delta=under.plan.conversion_delta
     )
-    found = [bounds(test, delta=delta, tests=TESTS) for test in tests]
+    found = [bounds(test, delta=delta, tests=len(tests), doubt=doubt) for test in tests]
     best = max(found, key=lambda one: float(str(one["epsilon_lower"])))
     return Outcome(
         attack="membership",
+        knows=KNOWS,
         hits=tests[0].right,
         trials=tests[0].runs,
         baseline=0.5,
         epsilon=claim,
         delta=delta,
         mode="formal",
+        control=Control(what="the same questions at a tenth of the noise", success=_tenth(pairs, source)),
         details={
             **best,
             "most_allowed": round(best_accuracy(claim, delta), 4),
@@ -165,18 +169,34 @@ def _adaptive(game: Game, noise: NoiseSource, runs: int, advance: Callable[[int]
 
 def _redrawn(pairs: Sequence[Pair], noise: NoiseSource, runs: int, advance: Callable[[int], None]) -> list[Errors]:
     """The same questions answered anew: by likelihood ratio, and by Fisher's rule on the single values."""
-    ratios: list[list[float]] = [[], []]
+    ratios: list[list[NDArray[np.float64]]] = [[], []]
     values: list[list[NDArray[np.float64]]] = [[], []]
     kept = [_kept(*pair) for pair in pairs]
     for side in (0, 1):
-        for _ in range(runs):
-            said = [pair[side].answered(noise) for pair in pairs]
-            ratios[side].append(sum(likelihood(*pair, answer) for pair, answer in zip(pairs, said, strict=True)))
+        for start in range(0, runs, BLOCK):
+            said = [pair[side].often(noise, min(BLOCK, runs - start)) for pair in pairs]
+            ratios[side].append(
+                np.sum([likelihoods(*pair, answers) for pair, answers in zip(pairs, said, strict=True)], axis=0)
+            )
             values[side].append(_features(pairs, said, kept))
-            advance(1)
-    shift = _features(pairs, [within.values for _, within in pairs], kept)
-    rule = told_apart(np.asarray(values[0]), np.asarray(values[1]), shift)
-    return [Errors.of(np.asarray(ratios[0]), np.asarray(ratios[1]), 0.0), rule]
+            advance(min(BLOCK, runs - start))
+    shift = _features(pairs, [_once(within) for _, within in pairs], kept)[0]
+    rule = told_apart(np.concatenate(values[0]), np.concatenate(values[1]), shift)
+    return [Errors.of(np.concatenate(ratios[0]), np.concatenate(ratios[1]), 0.0), rule]
+
+
+def _once(question: Question) -> Often:
+    """The exact values, as if they had been answered once."""
+    return [question.values] if isinstance(question.values, dict) else question.values[None]
+
+
+def _tenth(pairs: Sequence[Pair], noise: NoiseSource) -> float:
+    """The share told right by likelihood where less noise is drawn than is charged."""
+    loud = [
+        (replace(out, scale=out.scale / TENTH), replace(within, scale=within.scale / TENTH)) for out, within in pairs
+    ]
+    ratio, _ = _redrawn(loud, noise, CONTROL_RUNS, lambda _count: None)
+    return ratio.right / ratio.runs
 
 
 def _kept(out: Question, within: Question) -> NDArray[np.int64]:
@@ -187,11 +207,11 @@ def _kept(out: Question, within: Question) -> NDArray[np.int64]:
     return np.sort(np.r_[np.flatnonzero(touched), np.flatnonzero(~touched)[:UNTOUCHED]])
 
 
-def _features(pairs: Sequence[Pair], said: Sequence[Values], kept: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """Answers less the exact values without the user, in standard deviations, at the kept places."""
+def _features(pairs: Sequence[Pair], said: Sequence[Often], kept: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """(runs, kept) answers less the exact values without the user, in standard deviations, at the kept places."""
     parts = [
-        (np.asarray(answer).ravel()[at] - np.asarray(out.values).ravel()[at]) / out.scale
-        for (out, _), answer, at in zip(pairs, said, kept, strict=True)
+        (np.asarray(answers).reshape(len(answers), -1)[:, at] - np.asarray(out.values).ravel()[at]) / out.scale
+        for (out, _), answers, at in zip(pairs, said, kept, strict=True)
         if len(at)
     ]
-    return np.concatenate([np.zeros(0), *parts])
+    return np.concatenate([np.zeros((len(said[0]), 0)), *parts], axis=1)

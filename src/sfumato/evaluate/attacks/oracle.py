@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfumato.evaluate.attacks import crowd
+from sfumato.evaluate.attacks import asked, crowd
 from sfumato.evaluate.attacks.hashed import HashedEmbedder
 from sfumato.evaluate.attacks.lower_bound import best_accuracy, bounds
 from sfumato.evaluate.attacks.membership import PEOPLE
-from sfumato.evaluate.attacks.report import Outcome
+from sfumato.evaluate.attacks.report import Control, Outcome
 from sfumato.evaluate.attacks.telling_apart import told_apart
 from sfumato.evaluate.attacks.terms import published
 from sfumato.model.document import encode
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from sfumato.model.release import Release
     from sfumato.privacy.noise import OpenDPNoise
 
+KNOWS = (
+    "everybody but the target, exactly; whether, in which order and at what length things stand in a release; no number"
+)
 WORDS = (*crowd.MIDDLING, *crowd.WORDS)
 
 
@@ -49,15 +52,20 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
     errors, card = told_apart(seen[0], seen[1]), found.guarantee
     return Outcome(
         attack="oracle",
+        knows=KNOWS,
         hits=errors.right,
         trials=errors.runs,
         baseline=0.5,
         epsilon=card.epsilon,
         delta=card.delta,
         mode=under.plan.mode,
+        control=Control(
+            what="a threshold on exact counts, one of them a user below it", success=asked.exact_threshold(under.policy)
+        ),
         details={
             **bounds(errors, delta=card.delta),
             "most_allowed": round(best_accuracy(card.epsilon, card.delta), 4),
+            "live_answers": asked.form_of_answers(under.policy, noise=noise),
             "bytes": [round(float(side[:, 0].mean()), 1) for side in seen],
         },
     )

@@ -14,7 +14,7 @@ import numpy as np
 
 from sfumato.evaluate.attacks.lower_bound import best_accuracy, bounds
 from sfumato.evaluate.attacks.rehearsal import SUBJECTS, Deployment, records
-from sfumato.evaluate.attacks.report import Outcome
+from sfumato.evaluate.attacks.report import Control, Outcome
 from sfumato.evaluate.attacks.telling_apart import told_apart
 from sfumato.model.document import decode
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sfumato.model.strict_json import JsonObject
     from sfumato.privacy.noise import OpenDPNoise
 
+KNOWS = "every other user's conversations, exactly; the signed documents"
+CONTROL = Control(what="--level mechanisms tries the same questions at a tenth of the noise")
 USERS = 300
 LEVELS = 3
 
@@ -47,12 +49,14 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
     errors, card = told_apart(seen[0], seen[1]), made.guarantee
     return Outcome(
         attack="membership",
+        knows=KNOWS,
         hits=errors.right,
         trials=errors.runs,
         baseline=0.5,
         epsilon=card.epsilon,
         delta=card.delta,
         mode=card.mode,
+        control=CONTROL,
         details={
             **bounds(errors, delta=card.delta),
             "most_allowed": round(best_accuracy(card.epsilon, card.delta), 4),

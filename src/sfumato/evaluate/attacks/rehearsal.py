@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from sfumato.errors import Refused
 from sfumato.evaluate.attacks.hashed import HashedEmbedder
 from sfumato.gateway import Gateway, Ports, Scope
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 1, 20, 12, 0, tzinfo=UTC)
 SUBJECTS = ("sourdough bread", "tax return", "python traceback", "visa application")
 DATASET, EPOCH = "attack", "2026-01"
+ROOT = RootKey(bytes(32))
+SIGNER = Ed25519PrivateKey.from_private_bytes(ROOT.derive("release signing"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class Deployment:
         Raises:
             BudgetExhausted, Refused: what the attack hopes will not come.
         """
-        with self._gateway(policy, epoch) as gateway:
+        with self.gateway(policy, epoch) as gateway:
             stored = gateway.stored()
             if stored is not None:
                 return _decoded(stored)
@@ -65,21 +69,25 @@ class Deployment:
         finally:
             ledger.close()
 
-    def _gateway(self, policy: Policy, epoch: str) -> Gateway:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    def keys(self) -> EpochKeys:
+        """The keys of its epochs."""
+        return EpochKeys(Layout(data=self.data).keystore, ROOT)
 
-        root, layout = RootKey(bytes(32)), Layout(data=self.data)
+    def gateway(self, policy: Policy, epoch: str) -> Gateway:
+        """The gateway of one epoch."""
         ports = Ports(
             embedder=_embedder,
             noise=lambda: nullcontext(self.noise),
             now=lambda: NOW,
-            epoch_keys=EpochKeys(layout.keystore, root),
-            pseudonym_key=root.derive("pseudonyms"),
-            signer=Ed25519PrivateKey.from_private_bytes(root.derive("release signing")),
-            audit_signer=Ed25519PrivateKey.from_private_bytes(root.derive("audit signing")),
+            epoch_keys=self.keys(),
+            pseudonym_key=ROOT.derive("pseudonyms"),
+            signer=SIGNER,
+            audit_signer=Ed25519PrivateKey.from_private_bytes(ROOT.derive("audit signing")),
             models=lambda _spent: NoModels(),
         )
-        return Gateway(policy=policy, layout=layout, scope=Scope(dataset=DATASET, epoch=epoch), ports=ports)
+        return Gateway(
+            policy=policy, layout=Layout(data=self.data), scope=Scope(dataset=DATASET, epoch=epoch), ports=ports
+        )
 
 
 class NoModels:

@@ -17,19 +17,33 @@ PLACES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """The positive control: the same attacker where a defence is missing (`what`), and how often they succeed there.
+
+    success: None where another command shows it, which `what` then names.
+    """
+
+    what: str
+    success: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """hits of trials were successes; baseline: the share of successes of somebody who has not seen the release.
 
-    epsilon, delta: what the releases under attack stated. details: what is special to this attack.
+    knows: what the attacker is given. epsilon, delta: what the releases under attack stated. details: what is special
+    to this attack.
     """
 
     attack: str
+    knows: str
     hits: int
     trials: int
     baseline: float
     epsilon: float
     delta: float
     mode: Mode
+    control: Control
     details: Mapping[str, Json] = field(default_factory=dict)
 
     @property
@@ -39,8 +53,10 @@ class Outcome:
 
     def as_json(self) -> JsonObject:
         """The result as a command prints it, with the 95 % Wilson interval of the success rate."""
+        control = self.control.success
         return {
             "attack": self.attack,
+            "knows": self.knows,
             "success": round(self.success, PLACES),
             "baseline": round(self.baseline, PLACES),
             "interval": interval(self.hits, self.trials),
@@ -48,6 +64,7 @@ class Outcome:
             "epsilon": round(self.epsilon, PLACES),
             "delta": self.delta,
             "mode": self.mode,
+            "control": {"what": self.control.what, "success": None if control is None else round(control, PLACES)},
             **self.details,
         }
 

@@ -12,7 +12,7 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from sfumato.evaluate.attacks.report import Outcome, interval
+from sfumato.evaluate.attacks.report import Control, Outcome, interval
 from sfumato.evaluate.attacks.transcript import InProcess
 from sfumato.policy import decide
 from sfumato.privacy import accounting
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sfumato.privacy.measure import Selected
     from sfumato.privacy.noise import NoiseSource
 
+KNOWS = "the threshold and the noise's scale; who else says the phrase: nobody; as many accounts as they like"
+EXACT = "the exact thresholds of guarded mode, one account too few"
 CURVE = (0.5, 0.8, 0.9, 1.0, 1.1, 1.2, 1.5)  # of the threshold
 
 
@@ -61,12 +63,14 @@ def attack(
         advance(1)
     return Outcome(
         attack="sybil",
+        knows=KNOWS,
         hits=joined,
         trials=trials,
         baseline=alone / trials,
         epsilon=race.epsilon,
         delta=race.delta,
         mode="formal",
+        control=Control(what=EXACT, success=float(_exact(under, None)[1] and not _exact(under, None)[0])),
         details={
             "accounts": fake,
             "baseline_interval": interval(alone, trials),
@@ -109,21 +113,28 @@ class _Race:
         )  # fmt: skip
 
 
-def _guarded(under: Terms, accounts: int | None, trials: int) -> Outcome:
-    """Exact thresholds: nothing is drawn, so every trial goes alike."""
+def _exact(under: Terms, accounts: int | None) -> tuple[bool, bool, int]:
+    """Whether a topic of the fake accounts is shown by exact thresholds without and with the real user; how many."""
     limits = under.policy.thresholds
     fake = max(limits.min_users, limits.min_conversations) - 1 if accounts is None else accounts
+    without, joined = (
+        decide.release_topic(limits, users=users, conversations=users).allowed for users in (fake, fake + 1)
+    )
+    return without, joined, fake
 
-    def shown(users: int) -> bool:
-        return decide.release_topic(limits, users=users, conversations=users).allowed
 
+def _guarded(under: Terms, accounts: int | None, trials: int) -> Outcome:
+    """Exact thresholds: nothing is drawn, so every trial goes alike."""
+    without, joined, fake = _exact(under, accounts)
     return Outcome(
         attack="sybil",
-        hits=trials * shown(fake + 1),
+        knows=KNOWS,
+        hits=trials * joined,
         trials=trials,
-        baseline=float(shown(fake)),
+        baseline=float(without),
         epsilon=under.policy.guarantee.budget.epsilon,
         delta=under.policy.guarantee.budget.delta,
         mode="guarded",
-        details={"accounts": fake, "threshold": limits.min_users},
+        control=Control(what=EXACT, success=float(joined and not without)),
+        details={"accounts": fake, "threshold": under.policy.thresholds.min_users},
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sfumato.privacy.noise import NoiseSource
 
     Values: TypeAlias = NDArray[np.int64] | dict[int, int]
+    Often: TypeAlias = NDArray[np.int64] | list[dict[int, int]]
 
 CERTAIN = 60.0  # log likelihood ratio of what one side can't answer
 _NORMAL = NormalDist()
@@ -40,6 +41,20 @@ class InProcess:
         return mechanisms.draw_selection(dict(counts), scale, threshold)
 
 
+class NoNoise:
+    """The positive control of attacks on noise: exact answers, and an exact threshold."""
+
+    def gaussian(self, values: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
+        """The values."""
+        del scale
+        return values.copy()
+
+    def selection(self, counts: Mapping[int, int], scale: float, threshold: int) -> dict[int, int]:
+        """The counts that reach the threshold."""
+        del scale
+        return {key: count for key, count in counts.items() if count >= threshold}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One exact statistic and the noise asked for; a selection has a threshold."""
@@ -53,6 +68,12 @@ class Question:
         if isinstance(self.values, dict):
             return noise.selection(self.values, self.scale, self.threshold or 1)
         return noise.gaussian(self.values, self.scale)
+
+    def often(self, noise: NoiseSource, times: int) -> Often:
+        """So many answers: (times, ...) numbers, all of them drawn in one call, or as many selections."""
+        if isinstance(self.values, dict):
+            return [noise.selection(self.values, self.scale, self.threshold or 1) for _ in range(times)]
+        return noise.gaussian(np.broadcast_to(self.values, (times, *self.values.shape)).copy(), self.scale)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,6 +136,15 @@ def likelihood(out: Question, within: Question, answer: Values) -> float:
     seen = np.asarray(answer, np.float64)
     before, after = seen - np.asarray(out.values, np.float64), seen - np.asarray(within.values, np.float64)
     return float(((before * before) - (after * after)).sum() / (2 * out.scale**2))
+
+
+def likelihoods(out: Question, within: Question, answers: Often) -> NDArray[np.float64]:
+    """(times,) log likelihood ratios of answers given one after the other."""
+    if isinstance(answers, list) or isinstance(out.values, dict) or isinstance(within.values, dict):
+        return np.asarray([likelihood(out, within, answer) for answer in answers])
+    before, after = (np.asarray(answers - values, np.float64) for values in (out.values, within.values))
+    told = ((before * before) - (after * after)).reshape(len(answers), -1).sum(axis=1)
+    return np.asarray(told / (2 * out.scale**2))
 
 
 def _selected(answer: int | None, out: int, within: int, scale: float, threshold: int) -> float:
