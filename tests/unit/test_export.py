@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from releases import KEY, guarantee, languages, sample, topic
-from sfumato.cli.export_files import export, guarantee_line
+from sfumato.cli.export_files import export
 from sfumato.errors import InputError, StorageError
 from sfumato.model.document import encode
 from sfumato.model.signature import sign, verify
