@@ -12,7 +12,7 @@ from sfumato.policy.schema import Access as Roles
 from sfumato.serve.access import Access
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
-from sfumato.serve.ports import Account, Amount, Budget
+from sfumato.serve.ports import Account, Amount, Budget, Spend
 from sfumato.serve.store import ReleaseStore
 
 if TYPE_CHECKING:
@@ -42,6 +42,14 @@ HERE = f"/v1/releases/{RELEASE.id}"
 
 class Book:
     """A ledger that has charges of one dataset in one epoch."""
+
+    def charges(self) -> tuple[Spend, ...]:
+        """A release, and a question of one analyst."""
+        made = Spend(
+            seq=1, dataset="assistant-logs", epoch="2025-06", purpose="release", rho=0.04, delta=4e-8, state="released",
+            policy="sha256:" + "5f" * 32, created="2025-07-01T04:00:00Z", analyst=None,
+        )  # fmt: skip
+        return (made, dataclasses.replace(made, seq=2, purpose="queries", rho=0.01, delta=1e-8, analyst="a" * 16))
 
     def budget(self, dataset: str, epoch: str) -> Budget | None:
         if (dataset, epoch) != ("assistant-logs", "2025-06"):

@@ -50,14 +50,15 @@ OPERATIONS = [
     ("GET", "/v1/releases/{release_id}/topics"), ("GET", "/v1/releases/{release_id}/topics/{topic_id}"),
     ("GET", "/v1/releases/{release_id}/guarantee"), ("GET", "/v1/releases/{release_id}/facets"),
     ("GET", "/v1/releases/{release_id}/facets/{name}"), ("POST", "/v1/compare"), ("POST", "/v1/search"),
-    ("GET", "/v1/trends"), ("GET", "/v1/policy"), ("GET", "/v1/budget"),
+    ("GET", "/v1/trends"), ("GET", "/v1/policy"), ("GET", "/v1/budget"), ("GET", "/v1/budget/charges"),
+    ("GET", "/v1/releases/{release_id}/growth"), ("GET", "/v1/releases/{release_id}/tables/{file}"),
 ]  # fmt: skip
 NOTHING_TO_GET_WRONG = {"/healthz", "/readyz"}
 EXAMPLES = settings(
     max_examples=20, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-ROLE = {"/v1/policy": "admin", "/v1/budget": "auditor"}
+ROLE = {"/v1/policy": "admin", "/v1/budget": "auditor", "/v1/budget/charges": "auditor"}
 
 
 def test_these_are_all_the_operations(site):
@@ -91,7 +92,7 @@ def test_every_answer_is_as_declared(site, schema, method, path, mode, real):
 
 
 CANARY = "canary7391"
-IDS = {"release_id": RELEASE.id, "topic_id": "t002", "name": "language"}
+IDS = {"release_id": RELEASE.id, "topic_id": "t002", "name": "language", "file": "topics.csv"}
 BODIES = {
     "/v1/compare": {"measure": "share", "a": {"release": RELEASE.id, "topic": "t002"},
                     "b": {"release": RELEASE.id, "facet": "language", "value": "de"}},
@@ -100,8 +101,9 @@ BODIES = {
 QUERIES = {
     "/v1/releases": {"dataset": "assistant-logs", "epoch": "2025-06", "limit": "5", "cursor": "MQoyMDI1"},
     "/v1/releases/{release_id}/facets/{name}": {"topic": "t002"},
-    "/v1/trends": {"dataset": "assistant-logs", "topic": "t002"},
+    "/v1/trends": {"dataset": "assistant-logs", "topic": "t002", "release": RELEASE.id},
     "/v1/budget": {"dataset": "assistant-logs", "epoch": "2025-06"},
+    "/v1/budget/charges": {"first": "1", "limit": "5"},
 }
 
 

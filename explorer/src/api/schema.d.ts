@@ -528,7 +528,7 @@ export interface paths {
         };
         /**
          * Trend
-         * @description The users of a topic over the releases that have it; it is the one with this id in the newest such release.
+         * @description The users of a topic over the releases that have it: that of `release`, or else of the newest with this id.
          *
          *     In other releases it is the topic with the same id, where both declare their topics, else the one with the same
          *     name at the same level. Epochs are different people's data: the noise of two points is independent.
@@ -3865,6 +3865,7 @@ export interface operations {
         parameters: {
             query: {
                 dataset: string;
+                release?: string | null;
                 topic: string;
             };
             header?: {

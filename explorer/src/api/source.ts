@@ -50,5 +50,5 @@ export const release = (id: string): Promise<Release> =>
 
 export const growth = async (id: string): Promise<Growth | null> => (isPublished() ? null : asked<Growth>(`./v1/releases/${encodeURIComponent(id)}/growth`));
 
-export const trend = async (dataset: string, topic: string, signal: AbortSignal): Promise<Trend> =>
-  asked<Trend>(`./v1/trends?dataset=${encodeURIComponent(dataset)}&topic=${encodeURIComponent(topic)}`, { signal });
+export const trend = async (dataset: string, release: string, topic: string, signal: AbortSignal): Promise<Trend> =>
+  asked<Trend>(`./v1/trends?dataset=${encodeURIComponent(dataset)}&release=${encodeURIComponent(release)}&topic=${encodeURIComponent(topic)}`, { signal });

@@ -58,7 +58,7 @@ export function choices(release: Release, growth: Growth | null): Choice[] {
     const largest = [...values].sort((a, b) => b[1] - a[1]).slice(0, MOST_VALUES);
     const order = release.facets[facet]?.map((one) => one.value) ?? [];
     largest.sort((a, b) => order.indexOf(a[0]) - order.indexOf(b[0]));
-    for (const [value] of largest) found.push({ name: `${facet}:${value}`, title: valueName(facet, value), group: `Share of ${words(facet)}` });
+    for (const [value] of largest) found.push({ name: `${facet}:${value}`, title: `${words(facet)}: ${valueName(facet, value)}`, group: `Share by ${words(facet)}` });
   }
   return found;
 }

@@ -172,14 +172,11 @@ function Facet({ release, name, counts, whole, of }: FacetProps) {
 
 function OverTime({ release, node }: { release: Release; node: Node }) {
   const name = isPublished() ? null : `${release.id} ${node.topic.id}`;
-  const loaded = useLoaded<Trend | null>(name, async (signal) => {
-    const found = await fetchTrend(release.dataset, node.topic.id, signal);
-    return found.points.some((point) => point.release === release.id && point.topic === node.topic.id) ? found : null;
-  });
+  const loaded = useLoaded<Trend>(name, (signal) => fetchTrend(release.dataset, release.id, node.topic.id, signal));
   if (name === null || loaded.state === "loading") return null;
   if (loaded.state === "failed") return loaded.kind === "absent" ? null : <Failed kind={loaded.kind} message={loaded.message} />;
   const found = loaded.value;
-  if (found === null || found.points.length < 2) return <p class="note">No trend: this topic is known in this epoch only{found === null ? ", or not by this name" : ""}.</p>;
+  if (found.points.length < 2) return <p class="note">No trend: no other epoch has a topic of this name.</p>;
   const dots = found.points.map((point) => ({ at: point.epoch, number: point.users, here: point.release === release.id }));
   const rows = found.points.map((point) => [point.epoch, point.users.value, point.users.low, point.users.high, point.guarantee.mode]);
   const guarded = found.points.some((point) => point.guarantee.mode === "guarded");

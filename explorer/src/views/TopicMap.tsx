@@ -205,7 +205,6 @@ const Circles = memo(function Circles({ levels, depth, lens, palette, selected }
           />
         );
       })}
-      {selected && levels.slice(0, depth).map((level) => level.filter((spot) => chosen.has(spot.node)).map((spot) => <circle key={spot.node.topic.id} class="above" cx={spot.x} cy={spot.y} r={spot.high} />))}
     </>
   );
 });

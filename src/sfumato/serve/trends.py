@@ -48,12 +48,13 @@ class Trend:
         return "id and name" if self.declared else "name"
 
 
-def trend(releases: Sequence[Release], topic_id: str) -> Trend | None:
+def trend(releases: Sequence[Release], topic_id: str, *, within: str | None = None) -> Trend | None:
     """Follow the topic that has this id in the newest release with one; None where no release has it.
 
-    releases: of one dataset, newest first.
+    releases: of one dataset, newest first. within: id of the one release whose topic is meant.
     """
-    anchor = next(((one, topic) for one in releases for topic in one.topics if topic.id == topic_id), None)
+    named = (one for one in releases if within in {None, one.id})
+    anchor = next(((one, topic) for one in named for topic in one.topics if topic.id == topic_id), None)
     if anchor is None:
         return None
     where, sought = anchor
