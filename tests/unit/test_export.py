@@ -15,6 +15,7 @@ from sfumato.errors import InputError, StorageError
 from sfumato.model.document import encode
 from sfumato.model.signature import sign, verify
 from sfumato.model.strict_json import dumps, loads
+from sfumato.serve.tables import guarantee_line
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", '=HYPERLINK("x")', "\u00a0=1"]
 

@@ -26,6 +26,7 @@ interface Props {
 }
 
 const LEVEL_EVERY = 2.2; // zoom by so much to see the next level
+const REST_MS = 70; // while one moves without zooming, names move along and are chosen anew after this pause
 const SOFTNESS = [0, 0.3, 0.5, 0.65, 0.78, 0.88, 0.95, 0.99];
 const calm = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -33,6 +34,8 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
   const [place, size] = useSize<HTMLDivElement>();
   const svg = useRef<SVGSVGElement>(null);
   const world = useRef<SVGGElement>(null);
+  const names = useRef<SVGGElement>(null);
+  const drawn = useRef<ZoomTransform>(zoomIdentity);
   const [at, move] = useState<ZoomTransform>(zoomIdentity);
   const [pointed, point] = useState<{ node: Node; x: number; y: number } | null>(null);
   const behaviour = useRef<ZoomBehavior<SVGSVGElement, unknown> | null>(null);
@@ -47,6 +50,7 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
     if (!svg.current || width === 0) return;
     const picture = d3select(svg.current);
     let frame = 0;
+    let rest = 0;
     const zooming = d3zoom<SVGSVGElement, unknown>()
       .scaleExtent([fit * 0.7, fit * 60])
       .translateExtent([[-wide * 0.5, -tall * 0.5], [wide * 1.5, tall * 1.5]])
@@ -54,16 +58,26 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
       .on("zoom", (event: D3ZoomEvent<SVGSVGElement, unknown>) => {
         world.current?.setAttribute("transform", event.transform.toString());
         cancelAnimationFrame(frame);
-        frame = requestAnimationFrame(() => move(event.transform));
+        clearTimeout(rest);
+        if (event.transform.k === drawn.current.k) {
+          names.current?.setAttribute("transform", `translate(${event.transform.x - drawn.current.x} ${event.transform.y - drawn.current.y})`);
+          rest = window.setTimeout(() => move(event.transform), REST_MS);
+        } else frame = requestAnimationFrame(() => move(event.transform));
       });
     behaviour.current = zooming;
     picture.call(zooming).on("dblclick.zoom", null);
     picture.call(zooming.transform, whole);
     return () => {
       cancelAnimationFrame(frame);
+      clearTimeout(rest);
       picture.on(".zoom", null);
     };
   }, [width > 0, whole]);
+
+  useLayoutEffect(() => {
+    drawn.current = at;
+    names.current?.removeAttribute("transform");
+  }, [at]);
 
   const depth = at.k <= 0 ? 0 : Math.max(0, Math.min(levels.length - 1, Math.floor(Math.log(at.k / fit) / Math.log(LEVEL_EVERY) + 0.001)));
   const spotOf = useMemo(() => new Map(levels.flat().map((spot) => [spot.node, spot])), [levels]);
@@ -111,9 +125,9 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
         <svg ref={svg} width={width} height={height} data-level={depth} class="map-svg" role="img" aria-label={`Map of ${count(tree.all.length)} topics; the list has the same topics`} onClick={onClick} onPointerMove={onPoint} onPointerLeave={() => point(null)}>
           <Softness />
           <g ref={world}>
-            <Circles levels={levels} depth={depth} lens={lens} palette={palette} selected={selected} />
+            <Circles levels={levels} depth={depth} lens={lens} palette={palette} selected={selected} {...inSight(frame)} />
           </g>
-          <g class="labels" aria-hidden="true">
+          <g ref={names} class="labels" aria-hidden="true">
             {labels.map((label) => (
               <text key={label.spot.node.topic.id} x={label.x} y={label.y} class={label.spot.node === selected ? "chosen" : ""}>
                 {label.lines.map((text, row) => (
@@ -171,7 +185,20 @@ const Softness = memo(function Softness() {
   );
 });
 
-interface CirclesProps {
+interface Sight {
+  left: number;
+  top: number;
+  span: number;
+}
+
+/** What can be seen and as much again around it, in steps, so that circles come and go seldom while one moves. */
+function inSight({ k, x, y, width, height }: Frame): Sight {
+  const span = 2 ** Math.ceil(Math.log2(Math.max(width, height, 1) / k));
+  const step = span / 2;
+  return { left: Math.floor(-x / k / step) * step - step, top: Math.floor(-y / k / step) * step - step, span: 2.5 * span };
+}
+
+interface CirclesProps extends Sight {
   levels: readonly Spot[][];
   depth: number;
   lens: Lens;
@@ -179,7 +206,12 @@ interface CirclesProps {
   selected: Node | null;
 }
 
-const Circles = memo(function Circles({ levels, depth, lens, palette, selected }: CirclesProps) {
+const MANY = 300;
+
+const Circles = memo(function Circles({ levels, depth, lens, palette, selected, left, top, span }: CirclesProps) {
+  const near = (spots: readonly Spot[]): readonly Spot[] =>
+    spots.length < MANY ? spots : spots.filter(({ x, y, high }) => x + high > left && y + high > top && x - high < left + span && y - high < top + span);
+  const next = near(levels[depth + 1] ?? []);
   const chosen = new Set(selected ? path(selected) : []);
   const soft = (spot: Spot): number => {
     const solid = spot.high > 0 ? spot.low / spot.high : 0;
@@ -187,10 +219,10 @@ const Circles = memo(function Circles({ levels, depth, lens, palette, selected }
   };
   return (
     <>
-      {(levels[depth + 1] ?? []).map((spot) => (
-        <circle key={spot.node.topic.id} class="hint" cx={spot.x} cy={spot.y} r={Math.max(0.6, spot.r * 0.5)} />
-      ))}
-      {(levels[depth] ?? []).map((spot) => {
+      {next.length < MANY
+        ? next.map((spot) => <circle key={spot.node.topic.id} class="hint" cx={spot.x} cy={spot.y} r={Math.max(0.6, spot.r * 0.5)} />)
+        : [<path key="hints" class="hints" d={next.map((spot) => `M${spot.x.toFixed(1)} ${spot.y.toFixed(1)}h0`).join("")} />]}
+      {near(levels[depth] ?? []).map((spot) => {
         const shade = palette.shade(lens.name === "users" ? spot.node.topic.users : lens.of(spot.node));
         const tone = shade.step === null ? "none" : palette.kind === "plain" ? "plain" : `${palette.kind}-${shade.step}`;
         return (

@@ -77,8 +77,18 @@ export function TopicTree({ release, tree, lens, palette, selected, select }: Pr
     if (to !== undefined) activate(to.topic.id);
   }
 
-  const from = Math.max(0, Math.floor(view.top / ROW) - SPARE);
-  const until = Math.min(list.length, Math.ceil((view.top + view.height) / ROW) + SPARE);
+  const [printing, setPrinting] = useState(false);
+  useEffect(() => {
+    const [before, after] = [() => setPrinting(true), () => setPrinting(false)];
+    addEventListener("beforeprint", before);
+    addEventListener("afterprint", after);
+    return () => {
+      removeEventListener("beforeprint", before);
+      removeEventListener("afterprint", after);
+    };
+  }, []);
+  const from = printing ? 0 : Math.max(0, Math.floor(view.top / ROW) - SPARE);
+  const until = printing ? list.length : Math.min(list.length, Math.ceil((view.top + view.height) / ROW) + SPARE);
   return (
     <section class="panel tree-panel" aria-label="Topics as a list">
       <div class="panel-head">

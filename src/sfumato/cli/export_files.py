@@ -41,10 +41,15 @@ def export(document: Mapping[str, Json], directory: Path, formats: Collection[st
         contents["GUARANTEE.txt"] = (guarantee_line(release) + "\n").encode()
     if "json" in formats:
         contents["release.json"] = dumps(dict(document))
-    return _write(directory, contents)
+    return write(directory, contents)
 
 
-def _write(directory: Path, contents: Mapping[str, bytes]) -> list[Path]:
+def write(directory: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Write files, each whole or not at all.
+
+    Raises:
+        StorageError: the directory can't be written.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():

@@ -10,7 +10,6 @@ from sfumato.serve import tables
 from sfumato.serve.reading import ABSENT, ReleaseId
 
 if TYPE_CHECKING:
-    from sfumato.model.strict_json import Json
     from sfumato.serve.reading import Reading
     from sfumato.serve.tables import Table
 
@@ -39,8 +38,7 @@ def router(reading: Reading) -> APIRouter:
         which = cast("Table", name)
         if form == "csv":
             return _file(tables.as_csv(which, stored.release), CSV, file)
-        document = cast("dict[str, Json]", stored.document)
-        return _file(tables.as_parquet(which, stored.release, document), PARQUET, file)
+        return _file(tables.as_parquet(which, stored.release, stored.document), PARQUET, file)
 
     return found
 
