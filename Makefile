@@ -5,7 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo demo-stop test check lint types contracts pytest bench setup browser clean
+PAGE := explorer/node_modules/.ready
+
+.PHONY: demo demo-stop test check lint types contracts pytest bench setup browser page explorer clean
 
 setup: $(READY)
 
@@ -35,7 +37,7 @@ types: $(READY)
 contracts: $(READY)
 	$(BIN)/lint-imports
 
-pytest: $(READY) browser
+pytest: $(READY) browser page
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 bench: $(READY)
@@ -46,5 +48,18 @@ browser:
 	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
 	  || echo "no chromium here: the browser tests will be skipped"
 
+page:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGE) \
+	  || echo "npm could not fetch what builds the page: that its build is current will not be tested"; \
+	  else echo "no node here: that the page's build is current will not be tested"; fi
+
+$(PAGE): explorer/package-lock.json
+	cd explorer && npm ci --silent
+	touch $@
+
+explorer: $(READY) $(PAGE)
+	$(BIN)/python explorer/openapi.py > explorer/openapi.json
+	cd explorer && npm run --silent types && npm run --silent check && npm run --silent build
+
 clean: demo-stop
-	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv demo explorer/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

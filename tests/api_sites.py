@@ -12,12 +12,14 @@ from releases import about, languages, pin, sample, store_release, topic
 from sfumato.audit.log import AuditLog
 from sfumato.inbox.folder import Inbox
 from sfumato.model.layout import Layout
+from sfumato.policy.explain import Section
 from sfumato.policy.schema import Access as Roles
-from sfumato.serve import routes_audit, routes_ingest, routes_mcp, routes_queries
+from sfumato.serve import routes_audit, routes_ingest, routes_mcp, routes_policy, routes_queries
 from sfumato.serve.access import Access
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
-from sfumato.serve.ports import Account, Amount, Budget
+from sfumato.serve.askable import AskableShape
+from sfumato.serve.ports import Account, Amount, Budget, Spend
 from sfumato.serve.query import Reply
 from sfumato.serve.reading import Reading
 from sfumato.serve.store import ReleaseStore
@@ -58,6 +60,14 @@ HERE = f"/v1/releases/{RELEASE.id}"
 class Book:
     """A ledger that has charges of one dataset in one epoch."""
 
+    def charges(self) -> tuple[Spend, ...]:
+        """A release, and a question of one analyst."""
+        made = Spend(
+            seq=1, dataset="assistant-logs", epoch="2025-06", purpose="release", rho=0.04, delta=4e-8, state="released",
+            policy="sha256:" + "5f" * 32, created="2025-07-01T04:00:00Z", analyst=None,
+        )  # fmt: skip
+        return (made, dataclasses.replace(made, seq=2, purpose="queries", rho=0.01, delta=1e-8, analyst="a" * 16))
+
     def budget(self, dataset: str, epoch: str) -> Budget | None:
         if (dataset, epoch) != ("assistant-logs", "2025-06"):
             return None
@@ -67,6 +77,9 @@ class Book:
         )
         account = Account(allowed=whole, spent=half, left=half)
         return Budget(epoch=account, year=account)
+
+
+FORM = AskableShape(live=True, unit="user", measures=["users"], parts=[], epsilon=0.1, analyst=0.5)
 
 
 class Site:
@@ -108,7 +121,7 @@ class Site:
 
 
 def the_rest(data: Path, access: Gatekeeper, asker: Asker) -> list[APIRouter]:
-    """The routers that a server has besides those over releases: audit log, deliveries, live questions, agents."""
+    """The routers that a server has besides those over releases: audit log, policy, deliveries, questions, agents."""
     directory = Layout(data=data).audit
     if not directory.exists():
         log_of(directory, 12, checkpoints=(8,))
@@ -117,7 +130,8 @@ def the_rest(data: Path, access: Gatekeeper, asker: Asker) -> list[APIRouter]:
     return [
         routes_audit.router(reading, AuditLog.open(directory)),
         routes_ingest.router(reading, Inbox(data)),
-        routes_queries.router(access, asker),
+        routes_policy.explaining(reading, lambda: ("f" * 64, (Section(title="Who", lines=("Analysts.",)),))),
+        routes_queries.router(access, asker, lambda: FORM),
         routes_mcp.router(access, routes_mcp.Agents()),
     ]
 

@@ -9,14 +9,14 @@ from sfumato.model.epochs import span, year_of
 from sfumato.model.guarantee import NANO
 from sfumato.policy.schema_base import exact
 from sfumato.privacy import accounting
-from sfumato.serve.ports import Account, Amount, Budget
+from sfumato.serve.ports import Account, Amount, Budget, Spend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sfumato.policy.schema import Budget as OfEpoch
     from sfumato.policy.schema import Policy, Yearly
-    from sfumato.privacy.ledger import Ledger
+    from sfumato.privacy.ledger import Entry, Ledger
 
 
 class LedgerBudget:
@@ -40,6 +40,25 @@ class LedgerBudget:
             epoch=_account(guarantee.budget, self._ledger.spent(dataset=dataset, epoch=epoch)),
             year=_account(guarantee.yearly, self._ledger.spent(dataset=dataset, year=year_of(epoch))),
         )
+
+    def charges(self) -> tuple[Spend, ...]:
+        """Every charge, oldest first."""
+        return tuple(_spend(entry) for entry in self._ledger.entries())
+
+
+def _spend(entry: Entry) -> Spend:
+    return Spend(
+        seq=entry.seq,
+        dataset=entry.dataset,
+        epoch=entry.epoch,
+        purpose=entry.purpose,
+        rho=entry.rho / NANO,
+        delta=entry.delta / NANO,
+        state=entry.state,
+        policy=entry.policy,
+        created=entry.created,
+        analyst=entry.analyst,
+    )
 
 
 def _account(declared: OfEpoch | Yearly, spent: tuple[int, int]) -> Account:

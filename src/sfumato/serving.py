@@ -15,9 +15,11 @@ from sfumato.audit.log import AuditLog
 from sfumato.errors import InputError, StorageError
 from sfumato.inbox.folder import Inbox
 from sfumato.policy import sign
-from sfumato.serve import oidc_config, routes_audit, routes_ingest, routes_mcp, routes_queries
+from sfumato.policy.load import digest
+from sfumato.serve import oidc_config, routes_audit, routes_ingest, routes_mcp, routes_policy, routes_queries
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
+from sfumato.serve.askable import askable
 from sfumato.serve.oidc import Tokens
 from sfumato.serve.operated import PolicySource, Surroundings, operated
 from sfumato.serve.policy_watch import stamps_of
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from sfumato.custody import Deployment
+    from sfumato.policy.explain import Section
     from sfumato.serve.audited import Audited
     from sfumato.serve.policy_watch import PolicyView
     from sfumato.serve.ports import BudgetPort
+    from sfumato.serve.routes_policy import Explain
     from sfumato.serve.server import Place
 
 LOOPBACK = "127.0.0.1"
@@ -98,8 +102,9 @@ def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
             asker = WorkerSocket(serving.worker or deployment.data / SOCKET)
             extras = [
                 routes_audit.router(reading, read),
+                routes_policy.explaining(reading, _explained(serving.policy, view)),
                 routes_ingest.router(reading, Inbox(deployment.data)),
-                routes_queries.router(keeper, asker),
+                routes_queries.router(keeper, asker, lambda: askable(view.policy)),
                 *([] if agents is None else [routes_mcp.router(keeper, agents)]),
             ]
             return build_app(store, keeper, view, budget=_budget(deployment, source, stack), extras=extras)
@@ -134,6 +139,26 @@ def _sweeping(serving: Serving) -> Iterator[None]:
         yield
     finally:
         over.set()
+
+
+def _explained(name: str, view: PolicyView) -> Explain:
+    """The policy in force in plain words; worked out when it is first asked for, and again when the policy changed."""
+    told: dict[str, tuple[Section, ...]] = {}
+
+    def explain() -> tuple[str, tuple[Section, ...]]:
+        from sfumato.forecast import forecast
+        from sfumato.policy import files
+        from sfumato.policy.explain import explain as explained
+
+        policy = view.policy
+        mark = digest(policy)
+        if mark not in told:
+            sections = explained(policy, forecast(policy, files.taxonomies(name, policy, missing=True)))
+            told.clear()
+            told[mark] = sections
+        return mark, told[mark]
+
+    return explain
 
 
 def _releases(deployment: Deployment) -> ReleaseStore:

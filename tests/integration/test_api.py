@@ -210,6 +210,9 @@ def test_a_failure_of_ours_is_500_without_its_message_in_answer_or_log(site, cap
     assert "RuntimeError at " in caplog.text
 
 
+NAMESPACES = {f"http://www.w3.org/{name}" for name in ("2000/svg", "1999/xhtml", "1999/xlink", "2000/xmlns/")} | {
+    "http://www.w3.org/1998/Math/MathML", "http://www.w3.org/XML/1998/namespace",
+}  # fmt: skip
 ANSWERS = [
     "/",
     "/app.js",
@@ -230,6 +233,7 @@ def test_every_answer_carries_the_security_headers(site, address):
     assert policy == {
         "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "connect-src": "'self'",
         "img-src": "'self' data:", "base-uri": "'none'", "frame-ancestors": "'none'", "form-action": "'none'",
+        "require-trusted-types-for": "'script'", "trusted-types": "'none'",
     }  # fmt: skip
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
@@ -240,10 +244,16 @@ def test_every_answer_carries_the_security_headers(site, address):
 def test_the_page_loads_nothing_from_elsewhere_and_has_nothing_inline(site):
     html = site.get("/", role=None).text.replace("xmlns='http://www.w3.org/2000/svg'", "")
     assert not re.search(r"https?://|<style|style=|\son\w+=|<script(?![^>]*\bsrc=)", html)
-    for script in ("/app.js", "/draw.js"):
-        assert not re.search(
-            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", site.get(script, role=None).text
-        )
+    script, style = (site.get(name, role=None).text for name in ("/app.js", "/style.css"))
+    assert not re.search(r"outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|import\(", script)
+    assert set(re.findall(r"https?://[^\s\"'`)]+", script)) <= NAMESPACES
+    assert not re.search(r"url\(|@import|https?:", style)
+
+
+def test_the_source_of_the_page_never_makes_markup_of_text():
+    """What the framework could do for it, the policy's `trusted-types 'none'` forbids besides."""
+    for file in Path(__file__).parents[2].joinpath("explorer", "src").rglob("*.ts*"):
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", file.read_text()), file
 
 
 def test_the_openapi_document_declares_every_status_that_occurs(site):

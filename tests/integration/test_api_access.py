@@ -21,9 +21,9 @@ from sfumato.serve.requires import Requires
 from sfumato.serve.store import ReleaseStore
 from sfumato.serve.wire_analysis import TopicSide
 
-OPEN = {"/healthz", "/readyz", "/", "/app.js", "/draw.js", "/style.css", "/openapi.json"}
+OPEN = {"/healthz", "/readyz", "/", "/app.js", "/style.css", "/openapi.json"}
 OPERATIONS = ("releases", "queries", "audit", "ledger", "ingest", "policy", "keys")
-IDS = {"release_id": RELEASE.id, "topic_id": "t002", "name": "language"}
+IDS = {"release_id": RELEASE.id, "topic_id": "t002", "name": "language", "file": "topics.csv"}
 QUERIES = {
     "/v1/trends": {"dataset": "assistant-logs", "topic": "t002"},
     "/v1/budget": {"dataset": "assistant-logs", "epoch": "2025-06"},

@@ -67,7 +67,9 @@ OPERATIONS = [
     ("GET", "/v1/releases/{release_id}/topics"), ("GET", "/v1/releases/{release_id}/topics/{topic_id}"),
     ("GET", "/v1/releases/{release_id}/guarantee"), ("GET", "/v1/releases/{release_id}/facets"),
     ("GET", "/v1/releases/{release_id}/facets/{name}"), ("POST", "/v1/compare"), ("POST", "/v1/search"),
-    ("GET", "/v1/trends"), ("GET", "/v1/policy"), ("GET", "/v1/budget"), ("POST", "/v1/queries"),
+    ("GET", "/v1/trends"), ("GET", "/v1/policy"), ("GET", "/v1/budget"), ("GET", "/v1/budget/charges"),
+    ("GET", "/v1/releases/{release_id}/growth"), ("GET", "/v1/releases/{release_id}/tables/{file}"),
+    ("GET", "/v1/policy/explanation"), ("GET", "/v1/queries"), ("POST", "/v1/queries"),
     ("POST", "/v1/conversations"), ("GET", "/v1/audit/events"), ("GET", "/v1/audit/head"),
     ("GET", "/v1/audit/checkpoints"), ("GET", "/v1/audit/checkpoint"), ("GET", "/v1/audit/proofs/inclusion"),
     ("GET", "/v1/audit/proofs/consistency"),
@@ -77,7 +79,8 @@ EXAMPLES = settings(
     max_examples=20, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-ROLE = {"/v1/policy": "admin", "/v1/budget": "auditor", "/v1/conversations": "ingester"}
+ROLE = {"/v1/policy": "admin", "/v1/policy/explanation": "admin", "/v1/conversations": "ingester"}
+ROLE |= dict.fromkeys(("/v1/budget", "/v1/budget/charges"), "auditor")
 ROLE |= {path: "auditor" for _, path in OPERATIONS if path.startswith("/v1/audit/")}
 
 
@@ -118,7 +121,7 @@ HEADERS = (
     "If-None-Match", "Idempotency-Key", "Accept", "Content-Type", "Cookie", "Origin", "X-Request-Id",
     "X-Forwarded-Host",
 )  # fmt: skip
-IDS = {"release_id": RELEASE.id, "topic_id": "t002", "name": "language"}
+IDS = {"release_id": RELEASE.id, "topic_id": "t002", "name": "language", "file": "topics.csv"}
 BODIES = {
     "/v1/compare": {"measure": "share", "a": {"release": RELEASE.id, "topic": "t002"},
                     "b": {"release": RELEASE.id, "facet": "language", "value": "de"}},
@@ -128,8 +131,9 @@ BODIES = {
 QUERIES = {
     "/v1/releases": {"dataset": "assistant-logs", "epoch": "2025-06", "limit": "5", "cursor": "MQoyMDI1"},
     "/v1/releases/{release_id}/facets/{name}": {"topic": "t002"},
-    "/v1/trends": {"dataset": "assistant-logs", "topic": "t002"},
+    "/v1/trends": {"dataset": "assistant-logs", "topic": "t002", "release": RELEASE.id},
     "/v1/budget": {"dataset": "assistant-logs", "epoch": "2025-06"},
+    "/v1/budget/charges": {"first": "1", "limit": "5"},
     "/v1/conversations": {"dataset": "assistant-logs"},
     "/v1/audit/events": {"first": "0", "limit": "3"},
     "/v1/audit/proofs/inclusion": {"seq": "3", "size": "8"},

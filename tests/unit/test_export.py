@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from releases import KEY, guarantee, languages, sample, topic
-from sfumato.cli.export_files import export, guarantee_line
+from sfumato.cli.export_files import export
 from sfumato.errors import InputError, StorageError
 from sfumato.model.document import encode
 from sfumato.model.signature import sign, verify
 from sfumato.model.strict_json import dumps, loads
+from sfumato.serve.tables import guarantee_line
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", '=HYPERLINK("x")', "\u00a0=1"]
 

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from releases import MARKUP, about, guarantee, sample, topic
-from sfumato.cli.render import render_card, render_tree, visible
+from sfumato.cli.render import render_card, render_tree
+from sfumato.model.visible import visible
 
 HOSTILE = "\x1b[31mred\x1b]0;owned\x07\u202egnp.exe\u2066\r\nline\x9b2J\u2028[bold]markup[/bold]"
 

@@ -28,19 +28,29 @@ def show(data: Data, release: ReleaseId = None, json: Json = False) -> None:
 
 def export(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the files.")] = None,
+    site: Annotated[
+        Path | None, typer.Option("--site", metavar="DIR", help="Folder for a page with this release in it.")
+    ] = None,
     release: ReleaseId = None,
     formats: Annotated[
         str, typer.Option("--formats", help="Comma-separated: json, csv, parquet.")
     ] = "json,csv,parquet",
     json: Json = False,
 ) -> None:
-    """Write a release as JSON, CSV and Parquet, the guarantee beside or inside each file."""
+    """Write a release as JSON, CSV and Parquet, the guarantee beside or inside each file; or as a page to publish."""
     from sfumato.cli.export_files import export as write
+    from sfumato.cli.export_site import export_site
     from sfumato.model.strict_json import loads
 
-    wanted = [name.strip() for name in formats.split(",") if name.strip()]
-    written = write(loads(_stored(data, release).body), out, wanted)
+    if out is None and site is None:
+        raise InputError("say where to: --out DIR for files, --site DIR for a page")
+    stored = _stored(data, release)
+    written: list[Path] = []
+    if out is not None:
+        written += write(loads(stored.body), out, [name.strip() for name in formats.split(",") if name.strip()])
+    if site is not None:
+        written += export_site(stored.body, site)
     if json:
         printing.result([str(path) for path in written])
     else:

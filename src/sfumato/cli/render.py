@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from sfumato.model.document import share_of
 from sfumato.model.guarantee import NANO
+from sfumato.model.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 
 PHRASES_SHOWN = 4
 CONVERSATIONS_FROM, PHRASES_FROM = 56, 80  # columns a terminal must have to be shown these
-_JOINERS = {"\u200c", "\u200d"}  # Persian, Hindi and emoji need them; they move nothing
-_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-
-
-def visible(text: str) -> str:
-    """The text with every character that could steer a terminal or reorder a line shown as U+FFFD instead."""
-    return "".join("\ufffd" if unicodedata.category(one) in _UNSAFE and one not in _JOINERS else one for one in text)
 
 
 def render_tree(release: Release) -> RenderableType:

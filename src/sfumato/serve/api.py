@@ -13,10 +13,12 @@ from sfumato.serve import (
     routes_budget,
     routes_compare,
     routes_facets,
+    routes_growth,
     routes_policy,
     routes_releases,
     routes_search,
     routes_state,
+    routes_tables,
     routes_topics,
     routes_trends,
 )
@@ -83,6 +85,8 @@ def _routers(
     yield routes_releases.router(reading)
     yield routes_topics.router(reading)
     yield routes_facets.router(reading)
+    yield routes_growth.router(reading)
+    yield routes_tables.router(reading)
     yield routes_compare.router(reading)
     yield routes_search.router(reading, search)
     yield routes_trends.router(reading)

@@ -37,6 +37,7 @@ class PolicyView(Mapping[str, object]):
 
     def replace(self, policy: Policy) -> None:
         """Show this one from now on."""
+        self.policy = policy
         self._shown: dict[str, object] = {"digest": digest(policy), "policy": policy.model_dump(mode="json")}
 
     def __getitem__(self, name: str) -> object:

@@ -65,11 +65,34 @@ class Budget:
     year: Account
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """One charge. analyst: id of the key that asked; None for a release."""
+
+    seq: int
+    dataset: str
+    epoch: str
+    purpose: str
+    rho: float
+    delta: float
+    state: str
+    policy: str
+    created: str
+    analyst: str | None
+
+
 class BudgetPort(Protocol):
     """What reads the ledger, and can't write it."""
 
     def budget(self, dataset: str, epoch: str) -> Budget | None:
         """What stands in the ledger; None where it has no charge of this dataset, or no such epoch can be.
+
+        Raises:
+            StorageError: the ledger can't be read.
+        """
+
+    def charges(self) -> Sequence[Spend]:
+        """Every charge, oldest first.
 
         Raises:
             StorageError: the ledger can't be read.

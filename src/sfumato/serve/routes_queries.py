@@ -13,11 +13,14 @@ from sfumato.errors import InputError
 from sfumato.model import question as questions
 from sfumato.model.strict_json import Node, loads
 from sfumato.serve import problems
+from sfumato.serve.askable import AskableShape
 from sfumato.serve.body import Body
 from sfumato.serve.declared import only_declared
 from sfumato.serve.requires import Requires
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sfumato.model.question import Ask
     from sfumato.serve.access import Decision
     from sfumato.serve.ports import Gatekeeper
@@ -127,8 +130,8 @@ class SpentProblem(problems.Problem):
 ASKED = Body(AskShape)
 
 
-def router(access: Gatekeeper, asker: Asker | None) -> APIRouter:
-    """The route; `asker` is None where no worker was ever configured."""
+def router(access: Gatekeeper, asker: Asker | None, askable: Callable[[], AskableShape] | None = None) -> APIRouter:
+    """The routes; `asker` is None where no worker was ever configured, `askable` says what the policy lets one ask."""
     requires = [Security(Requires(access, "queries")), Depends(only_declared)]
     routes = APIRouter(prefix="/v1/queries", tags=["queries"], dependencies=requires, responses=_responses())
 
@@ -144,6 +147,13 @@ def router(access: Gatekeeper, asker: Asker | None) -> APIRouter:
             return _told(503, NOT_RUNNING)
         said = asker.ask(_ask(asked), analyst=decision.principal.key_id, role=decision.principal.role)
         return _told(503, NOT_RUNNING) if said is None else _passed_on(said)
+
+    if askable is not None:
+
+        @routes.get("", response_model=AskableShape)
+        def form() -> AskableShape:
+            """What may be asked: measures, breakdowns with their values, and what a question costs."""
+            return askable()
 
     return routes
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
-from sfumato.model.document import TOPIC_ID
+from sfumato.model.document import RELEASE_ID, TOPIC_ID
 from sfumato.serve import trends, views
 from sfumato.serve import wire_analysis as wire
 from sfumato.serve.answers import UNCHANGED, IfNoneMatch, answer
@@ -23,15 +23,18 @@ def router(reading: Reading) -> APIRouter:
 
     @found.get("", response_model=wire.TrendShape, responses={**ABSENT, **UNCHANGED})
     def trend(
-        dataset: Dataset, topic: Annotated[str, Query(pattern=f"^{TOPIC_ID}$")], if_none_match: IfNoneMatch = None
+        dataset: Dataset,
+        topic: Annotated[str, Query(pattern=f"^{TOPIC_ID}$")],
+        release: Annotated[str | None, Query(pattern=f"^{RELEASE_ID}$")] = None,
+        if_none_match: IfNoneMatch = None,
     ) -> Response:
-        """The users of a topic over the releases that have it; it is the one with this id in the newest such release.
+        """The users of a topic over the releases that have it: that of `release`, or else of the newest with this id.
 
         In other releases it is the topic with the same id, where both declare their topics, else the one with the same
         name at the same level. Epochs are different people's data: the noise of two points is independent.
         """
         releases = [one.release for one in reading.store.releases() if one.release.dataset == dataset]
-        followed = trends.trend(releases, topic)
+        followed = trends.trend(releases, topic, within=release)
         if followed is None:
             raise HTTPException(404)
         return answer(Page.of(_shape(releases[0].dataset, followed)), if_none_match)

@@ -7,13 +7,14 @@ taxonomy follows from the taxonomy's own and stays. A name that two topics of a 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sfumato.serve.fold import folded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sfumato.model.release import Release, Topic
 
@@ -47,12 +48,13 @@ class Trend:
         return "id and name" if self.declared else "name"
 
 
-def trend(releases: Sequence[Release], topic_id: str) -> Trend | None:
+def trend(releases: Sequence[Release], topic_id: str, *, within: str | None = None) -> Trend | None:
     """Follow the topic that has this id in the newest release with one; None where no release has it.
 
-    releases: of one dataset, newest first.
+    releases: of one dataset, newest first. within: id of the one release whose topic is meant.
     """
-    anchor = next(((one, topic) for one in releases for topic in one.topics if topic.id == topic_id), None)
+    named = (one for one in releases if within in {None, one.id})
+    anchor = next(((one, topic) for one in named for topic in one.topics if topic.id == topic_id), None)
     if anchor is None:
         return None
     where, sought = anchor
@@ -77,3 +79,30 @@ def _found(release: Release, where: Release, sought: Topic) -> Point | None:
     wanted = folded(sought.name)
     named = [topic for topic in release.topics if topic.level == sought.level and folded(topic.name) == wanted]
     return Point(release=release, topic=named[0], matched="name") if len(named) == 1 else None
+
+
+def earlier(release: Release, releases: Sequence[Release]) -> Release | None:
+    """The release of the epoch before it: same dataset and unit, the latest epoch that is earlier; of it the newest."""
+    told = [
+        one
+        for one in releases
+        if (one.dataset, one.guarantee.unit) == (release.dataset, release.guarantee.unit) and one.epoch < release.epoch
+    ]
+    return max(told, key=lambda one: (one.epoch, one.created), default=None)
+
+
+def pairs(release: Release, before: Release) -> Iterator[tuple[Topic, Topic]]:
+    """Each topic that is known again in the release before, by the rule of `trend`."""
+    if declares(release) and declares(before):
+        known = {topic.id: topic for topic in before.topics}
+        yield from ((topic, known[topic.id]) for topic in release.topics if topic.id in known)
+        return
+    now, then = _by_name(release), _by_name(before)
+    yield from ((topic, then[key]) for key, topic in now.items() if key in then)
+
+
+def _by_name(release: Release) -> dict[tuple[int, str], Topic]:
+    """Topics by level and name; those that share both are left out."""
+    keys = [(topic.level, folded(topic.name)) for topic in release.topics]
+    often = Counter(keys)
+    return {key: topic for key, topic in zip(keys, release.topics, strict=True) if often[key] == 1}

@@ -207,6 +207,20 @@ class CardShape(Shape):
     guarantee: GuaranteeShape
 
 
+class SectionShape(Shape):
+    """A heading and its sentences."""
+
+    title: str
+    lines: list[str]
+
+
+class ExplanationShape(Shape):
+    """The policy in force in plain words."""
+
+    digest: str
+    sections: list[SectionShape]
+
+
 class StateShape(Shape):
     """The server's own state."""
 

@@ -222,6 +222,24 @@ class TrendShape(wire.Shape):
     points: list[PointShape]
 
 
+class GrownShape(wire.Shape):
+    """A topic known again in the release before. change: growth of its users as a part (0.1: a tenth more)."""
+
+    topic: str
+    before: str
+    change: RatioShape | None
+
+
+class GrowthShape(wire.Shape):
+    """Growth of topics since the release of the epoch before; null and no topics where there is none."""
+
+    release: str
+    guarantee: wire.PromiseShape
+    before: str | None
+    epoch: str | None
+    topics: list[GrownShape]
+
+
 class AmountShape(wire.Shape):
     """Privacy loss. epsilon: what this rho alone converts to at the policy's delta; such epsilons do not add up."""
 
@@ -236,6 +254,28 @@ class AccountShape(wire.Shape):
     allowed: AmountShape
     spent: AmountShape
     left: AmountShape
+
+
+class ChargeShape(wire.Shape):
+    """One charge of the ledger. analyst: id of the key whose question it was; null for a release."""
+
+    seq: int
+    dataset: str
+    epoch: str
+    purpose: str
+    rho: float
+    delta: float
+    state: str
+    policy: str
+    created: str
+    analyst: str | None
+
+
+class ChargesShape(wire.Shape):
+    """Charges, oldest first. `next`: where to go on, null at the end."""
+
+    charges: list[ChargeShape]
+    next: int | None
 
 
 class BudgetShape(wire.Shape):

@@ -1,0 +1,261 @@
+// The map: one circle for each released topic, its area the noisy number of users, its edge as soft as that number is unsure.
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { memo } from "../charts/memo";
+import { select as d3select } from "d3-selection";
+import "d3-transition";
+import { zoom as d3zoom, zoomIdentity, type D3ZoomEvent, type ZoomBehavior, type ZoomTransform } from "d3-zoom";
+import type { Release } from "../api/types";
+import { useSize } from "../charts/width";
+import { savePng, saveSvg } from "../download/picture";
+import { STEPS, type Palette } from "../model/colours";
+import { line } from "../model/guarantee";
+import { labelled, type Frame } from "../model/labels";
+import { laidOut, plane, type Spot } from "../model/layout";
+import type { Lens } from "../model/lens";
+import { path, type Node, type Tree } from "../model/tree";
+import { count, range, shown } from "../numbers/format";
+import { Badge } from "./Badge";
+
+interface Props {
+  release: Release;
+  tree: Tree;
+  lens: Lens;
+  palette: Palette;
+  selected: Node | null;
+  select: (node: Node | null) => void;
+}
+
+const LEVEL_EVERY = 2.2; // zoom by so much to see the next level
+const REST_MS = 70; // while one moves without zooming, names move along and are chosen anew after this pause
+const SOFTNESS = [0, 0.3, 0.5, 0.65, 0.78, 0.88, 0.95, 0.99];
+const calm = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+export function TopicMap({ release, tree, lens, palette, selected, select }: Props) {
+  const [place, size] = useSize<HTMLDivElement>();
+  const svg = useRef<SVGSVGElement>(null);
+  const world = useRef<SVGGElement>(null);
+  const names = useRef<SVGGElement>(null);
+  const drawn = useRef<ZoomTransform>(zoomIdentity);
+  const [at, move] = useState<ZoomTransform>(zoomIdentity);
+  const [pointed, point] = useState<{ node: Node; x: number; y: number } | null>(null);
+  const behaviour = useRef<ZoomBehavior<SVGSVGElement, unknown> | null>(null);
+  const { width, height } = size;
+  const aspect = width > 0 ? Math.max(0.6, Math.min(2, Math.round((4 * width) / Math.max(1, height)) / 4)) : 1;
+  const levels = useMemo(() => (width > 0 ? laidOut(tree, aspect) : tree.levels.map(() => [])), [tree, width > 0, aspect]);
+  const [wide, tall] = plane(aspect);
+  const fit = Math.min(width / wide, height / tall) || 1;
+  const whole = useMemo(() => zoomIdentity.translate((width - wide * fit) / 2, (height - tall * fit) / 2).scale(fit), [width, height]);
+
+  useLayoutEffect(() => {
+    if (!svg.current || width === 0) return;
+    const picture = d3select(svg.current);
+    let frame = 0;
+    let rest = 0;
+    const zooming = d3zoom<SVGSVGElement, unknown>()
+      .scaleExtent([fit * 0.7, fit * 60])
+      .translateExtent([[-wide * 0.5, -tall * 0.5], [wide * 1.5, tall * 1.5]])
+      .extent([[0, 0], [width, height]])
+      .on("zoom", (event: D3ZoomEvent<SVGSVGElement, unknown>) => {
+        world.current?.setAttribute("transform", event.transform.toString());
+        cancelAnimationFrame(frame);
+        clearTimeout(rest);
+        if (event.transform.k === drawn.current.k) {
+          names.current?.setAttribute("transform", `translate(${event.transform.x - drawn.current.x} ${event.transform.y - drawn.current.y})`);
+          rest = window.setTimeout(() => move(event.transform), REST_MS);
+        } else frame = requestAnimationFrame(() => move(event.transform));
+      });
+    behaviour.current = zooming;
+    picture.call(zooming).on("dblclick.zoom", null);
+    picture.call(zooming.transform, whole);
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(rest);
+      picture.on(".zoom", null);
+    };
+  }, [width > 0, whole]);
+
+  useLayoutEffect(() => {
+    drawn.current = at;
+    names.current?.removeAttribute("transform");
+  }, [at]);
+
+  const depth = at.k <= 0 ? 0 : Math.max(0, Math.min(levels.length - 1, Math.floor(Math.log(at.k / fit) / Math.log(LEVEL_EVERY) + 0.001)));
+  const spotOf = useMemo(() => new Map(levels.flat().map((spot) => [spot.node, spot])), [levels]);
+
+  const to = (transform: ZoomTransform): void => {
+    if (!svg.current || !behaviour.current) return;
+    const picture = d3select(svg.current);
+    if (calm()) picture.call(behaviour.current.transform, transform);
+    else picture.transition().duration(350).call(behaviour.current.transform, transform);
+  };
+  const by = (factor: number): void => {
+    const k = Math.max(fit * 0.7, Math.min(fit * 60, at.k * factor));
+    const [x, y] = [width / 2, height / 2];
+    to(zoomIdentity.translate(x - ((x - at.x) * k) / at.k, y - ((y - at.y) * k) / at.k).scale(k));
+  };
+
+  useEffect(() => {
+    const spot = selected ? spotOf.get(selected) : undefined;
+    if (!spot || width === 0) return;
+    const level = levels.findIndex((one) => one.includes(spot));
+    const k = Math.max(at.k, fit * LEVEL_EVERY ** level * 1.05);
+    const [x, y] = [spot.x * at.k + at.x, spot.y * at.k + at.y];
+    const inSight = x > 30 && y > 30 && x < width - 30 && y < height - 30 && k === at.k;
+    if (!inSight) to(zoomIdentity.translate(width / 2 - spot.x * k, height / 2 - spot.y * k).scale(k));
+  }, [selected, spotOf]);
+
+  const frame: Frame = { k: at.k, x: at.x, y: at.y, width, height };
+  const labels = width > 0 ? labelled(levels[depth] ?? [], frame, selected ? ((levels[depth] ?? []).find((spot) => spot.node === selected) ?? null) : null) : [];
+  const onPoint = (event: PointerEvent): void => {
+    const id = (event.target as Element).getAttribute?.("data-spot");
+    const node = id ? tree.byId.get(id) : undefined;
+    const box = svg.current?.getBoundingClientRect();
+    point(node && box ? { node, x: event.clientX - box.left, y: event.clientY - box.top } : null);
+  };
+  const onClick = (event: MouseEvent): void => {
+    const id = (event.target as Element).getAttribute?.("data-spot");
+    const node = id ? tree.byId.get(id) : undefined;
+    if (node) select(node);
+  };
+  const name = `${release.dataset}-${release.epoch}-map`;
+  const title = `Topics of ${release.dataset}, ${release.epoch}`;
+  return (
+    <section class="panel map-panel" aria-label="Topics as a map">
+      <div class="map" ref={place}>
+        <svg ref={svg} width={width} height={height} data-level={depth} class="map-svg" role="img" aria-label={`Map of ${count(tree.all.length)} topics; the list has the same topics`} onClick={onClick} onPointerMove={onPoint} onPointerLeave={() => point(null)}>
+          <Softness />
+          <g ref={world}>
+            <Circles levels={levels} depth={depth} lens={lens} palette={palette} selected={selected} {...inSight(frame)} />
+          </g>
+          <g ref={names} class="labels" aria-hidden="true">
+            {labels.map((label) => (
+              <text key={label.spot.node.topic.id} x={label.x} y={label.y} class={label.spot.node === selected ? "chosen" : ""}>
+                {label.lines.map((text, row) => (
+                  <tspan key={row} x={label.x} dy={row === 0 ? 0 : 15}>
+                    {text}
+                  </tspan>
+                ))}
+              </text>
+            ))}
+          </g>
+        </svg>
+        {pointed && <Tip {...pointed} lens={lens} width={width} />}
+        <div class="map-badge">{release.guarantee.mode === "guarded" && <Badge mode="guarded" />}</div>
+        <div class="zooms" role="group" aria-label="Zoom">
+          <button type="button" aria-label="Zoom in" onClick={() => by(LEVEL_EVERY)}>
+            +
+          </button>
+          <button type="button" aria-label="Zoom out" onClick={() => by(1 / LEVEL_EVERY)}>
+            −
+          </button>
+          <button type="button" aria-label="Show the whole map" onClick={() => to(whole)}>
+            ⤢
+          </button>
+        </div>
+      </div>
+      <p class="note map-note">
+        One circle for each topic, never for a conversation. Area: users. Near: similar names. {levels.length > 1 && `Level ${depth + 1} of ${levels.length}${depth + 1 < levels.length ? "; zoom in for the next" : ""}.`}
+        <span class="saves">
+          <button type="button" class="quiet-button" onClick={() => svg.current && saveSvg(svg.current, name, title, line(release))}>
+            SVG
+          </button>
+          <button type="button" class="quiet-button" onClick={() => void (svg.current && savePng(svg.current, name, title, line(release)))}>
+            PNG
+          </button>
+        </span>
+      </p>
+    </section>
+  );
+}
+
+/** A gradient for each tone and softness: solid to the low end of the interval, gone at the high end. */
+const Softness = memo(function Softness() {
+  const tones = ["plain", "none", ...[...Array(STEPS).keys()].flatMap((step) => [`rising-${step}`, `turning-${step}`])];
+  return (
+    <defs>
+      {tones.flatMap((tone) =>
+        SOFTNESS.map((solid, soft) => (
+          <radialGradient id={`soft-${tone}-${soft}`} key={`${tone}-${soft}`} class={`tone ${tone}`}>
+            <stop offset={solid} class="soft-solid" />
+            <stop offset="1" class="soft-gone" />
+          </radialGradient>
+        )),
+      )}
+    </defs>
+  );
+});
+
+interface Sight {
+  left: number;
+  top: number;
+  span: number;
+}
+
+/** What can be seen and as much again around it, in steps, so that circles come and go seldom while one moves. */
+function inSight({ k, x, y, width, height }: Frame): Sight {
+  const span = 2 ** Math.ceil(Math.log2(Math.max(width, height, 1) / k));
+  const step = span / 2;
+  return { left: Math.floor(-x / k / step) * step - step, top: Math.floor(-y / k / step) * step - step, span: 2.5 * span };
+}
+
+interface CirclesProps extends Sight {
+  levels: readonly Spot[][];
+  depth: number;
+  lens: Lens;
+  palette: Palette;
+  selected: Node | null;
+}
+
+const MANY = 300;
+
+const Circles = memo(function Circles({ levels, depth, lens, palette, selected, left, top, span }: CirclesProps) {
+  const near = (spots: readonly Spot[]): readonly Spot[] =>
+    spots.length < MANY ? spots : spots.filter(({ x, y, high }) => x + high > left && y + high > top && x - high < left + span && y - high < top + span);
+  const next = near(levels[depth + 1] ?? []);
+  const chosen = new Set(selected ? path(selected) : []);
+  const soft = (spot: Spot): number => {
+    const solid = spot.high > 0 ? spot.low / spot.high : 0;
+    return SOFTNESS.reduce((best, one, at) => (Math.abs(one - solid) < Math.abs((SOFTNESS[best] ?? 0) - solid) ? at : best), 0);
+  };
+  return (
+    <>
+      {next.length < MANY
+        ? next.map((spot) => <circle key={spot.node.topic.id} class="hint" cx={spot.x} cy={spot.y} r={Math.max(0.6, spot.r * 0.5)} />)
+        : [<path key="hints" class="hints" d={next.map((spot) => `M${spot.x.toFixed(1)} ${spot.y.toFixed(1)}h0`).join("")} />]}
+      {near(levels[depth] ?? []).map((spot) => {
+        const shade = palette.shade(lens.name === "users" ? spot.node.topic.users : lens.of(spot.node));
+        const tone = shade.step === null ? "none" : palette.kind === "plain" ? "plain" : `${palette.kind}-${shade.step}`;
+        return (
+          <circle
+            key={spot.node.topic.id}
+            data-spot={spot.node.topic.id}
+            class={`spot ${shade.sureness}${chosen.has(spot.node) ? " chosen" : ""}`}
+            cx={spot.x}
+            cy={spot.y}
+            r={Math.max(1, spot.high)}
+            fill={`url(#soft-${tone}-${soft(spot)})`}
+          />
+        );
+      })}
+    </>
+  );
+});
+
+function Tip({ node, x, y, lens, width }: { node: Node; x: number; y: number; lens: Lens; width: number }) {
+  const seen = lens.name === "users" ? null : lens.of(node);
+  return (
+    <div class={x > width / 2 ? "tip left" : "tip"} style={{ left: `${x}px`, top: `${y}px` }} aria-hidden="true">
+      <strong>
+        <bdi>{node.topic.name}</bdi>
+      </strong>
+      <span>
+        ≈ {count(node.topic.users.value)} users ({range(node.topic.users)})
+      </span>
+      {lens.name !== "users" && (
+        <span>
+          {lens.title}: {seen ? `${shown(seen.value, lens.scale)} (${range(seen, lens.scale)})` : "not shown"}
+        </span>
+      )}
+    </div>
+  );
+}
