@@ -23,7 +23,7 @@ def bench(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Measure sealing, ingest, topics (without the vector model) at three sizes, reading, live questions, the ledger."""
+    """Measure sealing, ingest, topics (without the vector model), reading, live questions and the ledger."""
     from sfumato import wiring
     from sfumato.evaluate.bench import whole
 
