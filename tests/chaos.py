@@ -163,7 +163,8 @@ class World:
         """Kill something every other moment, by what a start takes here; what was killed, in order."""
         victims, end = [], time.monotonic() + seconds
         while time.monotonic() < end:  # some die as they start, some as they answer
-            time.sleep(min(drawn.uniform(0.1, 1.5) * self._start_takes, end - time.monotonic() + 0.1))
+            pause = min(drawn.uniform(0.1, 1.5) * self._start_takes, 60.0)
+            time.sleep(max(0.1, min(pause, end - time.monotonic())))
             victims.append(drawn.choice(["server", "worker", "database"] if self._database else ["server", "worker"]))
             if victims[-1] == "database":
                 self._database.kill()
