@@ -20,7 +20,10 @@ import httpx2
 
 from live_queries import DATASET, EPOCH, TEXT, extracts, policy, publish, random_questions, terms_of
 from sfumato.errors import StorageError
+from sfumato.gate import rubric
 from sfumato.model.question import Ask, encode_ask
+from sfumato.planning import Resources
+from sfumato.policy import files
 from sfumato.privacy.ledger import Ledger
 from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.release_table import ReleaseTable
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 CHANGES = (("_query: 0.2", "_query: 0.01"), ("{epsilon: 1.0}", "{epsilon: 3.9}"))
 ASKERS = 3
+START = 300.0  # seconds that all of it may take to answer again, on a machine with other work
 PATIENCE = 30.0  # seconds that a caller waits for an answer
 
 
@@ -47,6 +51,11 @@ class Program:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was started last."""
+        return 0 if self._process is None else self._process.pid
 
     def tend(self) -> None:
         """Start it, unless it runs."""
@@ -89,12 +98,17 @@ class World:
         self._database = database
         self.admin = None if database is None else database.database()
         self.data = folder / "data"
-        loaded = policy(*CHANGES)
-        made = publish(self.data, loaded, extracts(200, 2), paid=database is None)
-        if self.admin is not None:
-            self._on_server(made.id)
         here, key = folder / "policy.yaml", folder / "root.key"
         here.write_text(policy_text())
+        loaded = policy(*CHANGES)
+        named = Resources(
+            taxonomies=files.taxonomies(str(here), loaded),
+            rubric=rubric.load(loaded.auditor.rubric, folder=files.rubric_folder(str(here))),
+        )
+        self._terms = terms_of(loaded, files=named)
+        made = publish(self.data, loaded, extracts(200, 2), paid=database is None, files=named)
+        if self.admin is not None:
+            self._on_server(made.id)
         key.write_bytes(PREFIX + base64.b64encode(b"q" * 32) + b"\n")  # the root key of `live_queries`
         key.chmod(0o600)
         with closing(ApiKeys.open(self.data, url=self.as_user("keeper"))) as keys:
@@ -105,6 +119,7 @@ class World:
         self.server = Program(["serve", *common, "--port", str(self.port)], folder / "serve.log")
         self.heard = Heard()
         self._over = threading.Event()
+        self._start_takes = 0.0
 
     def as_user(self, name: str) -> URL | None:
         """The database as one of its users sees it."""
@@ -116,11 +131,12 @@ class World:
         return self.as_user("gate") or self.data / "ledger.db"
 
     def _on_server(self, release: str) -> None:
-        here = terms_of(policy(*CHANGES))
+        here = self._terms
         with closing(Ledger(self.ledger)) as ledger:
             charge = here.plan.charge(created="2026-11-21T00:00:00Z")
             ledger.released(ledger.reserve(charge, here.plan.caps), "{}")
-        ReleaseTable(self.as_user("gate")).add(release, (self.data / "releases" / f"{release}.json").read_bytes())
+        with closing(ReleaseTable(self.as_user("gate"))) as table:
+            table.add(release, (self.data / "releases" / f"{release}.json").read_bytes())
 
     def _where(self) -> list[str]:
         url = self.as_user("desk")
@@ -144,10 +160,11 @@ class World:
                     thread.join(2 * PATIENCE)
 
     def torment(self, seconds: float, drawn: random.Random) -> list[str]:
-        """Kill something every other moment; what was killed, in order."""
+        """Kill something every other moment, by what a start takes here; what was killed, in order."""
         victims, end = [], time.monotonic() + seconds
-        while time.monotonic() < end:
-            time.sleep(drawn.uniform(0.2, 2.5))
+        while time.monotonic() < end:  # some die as they start, some as they answer
+            pause = min(drawn.uniform(0.1, 1.5) * self._start_takes, 60.0)
+            time.sleep(max(0.1, min(pause, end - time.monotonic())))
             victims.append(drawn.choice(["server", "worker", "database"] if self._database else ["server", "worker"]))
             if victims[-1] == "database":
                 self._database.kill()
@@ -159,11 +176,12 @@ class World:
 
     def recovered(self, seconds: float) -> bool:
         """Whether a new question is answered again within this time."""
-        end, before = time.monotonic() + seconds, len(self.heard.answers)
-        while time.monotonic() < end:
+        began, before = time.monotonic(), len(self.heard.answers)
+        while time.monotonic() < began + seconds:
             for program in (self.worker, self.server):
                 program.tend()
             if len(self.heard.answers) > before:
+                self._start_takes = self._start_takes or time.monotonic() - began
                 return True
             time.sleep(0.2)
         return False

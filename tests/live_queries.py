@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sfumato.live.desk import Desk
     from sfumato.live.terms import Terms
     from sfumato.model.release import Release
+    from sfumato.planning import Resources
     from sfumato.policy.schema import Policy
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -89,9 +90,9 @@ def policy(*changes: tuple[str, str]) -> Policy:
     return parse(text)
 
 
-def terms_of(loaded: Policy, epoch: str = EPOCH) -> Terms:
+def terms_of(loaded: Policy, epoch: str = EPOCH, files: Resources = NO_FILES) -> Terms:
     """Its terms for an epoch."""
-    return terms(loaded, dataset=DATASET, epoch=epoch)
+    return terms(loaded, dataset=DATASET, epoch=epoch, resources=files)
 
 
 def centroids() -> np.ndarray:
@@ -163,9 +164,14 @@ def columns_of(batch: Extracts, loaded: Policy) -> Columns:
     return load([batch], terms_of(loaded), frame_of(loaded).assignment)
 
 
-def publish(data: Path, loaded: Policy, batch: Extracts, *, epoch: str = EPOCH, paid: bool = True) -> Release:
-    """A released epoch: its document, its places, its sealed extracts, and the charge of the release."""
-    layout, made, here = Layout(data=data), release(epoch), terms_of(loaded, epoch)
+def publish(
+    data: Path, loaded: Policy, batch: Extracts, *, epoch: str = EPOCH, paid: bool = True, files: Resources = NO_FILES
+) -> Release:
+    """A released epoch: its document, its places, its sealed extracts, and the charge of the release.
+
+    files: what the policy names besides, where another process is to read it from its file.
+    """
+    layout, made, here = Layout(data=data), release(epoch), terms_of(loaded, epoch, files)
     store_release(data, made, SIGNER)
     layout.release_key.write_text(SIGNER.public_key().public_bytes_raw().hex() + "\n")
     publish_places(places(made, here.plan.extraction_digest), layout, SIGNER)

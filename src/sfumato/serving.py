@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sfumato.policy.explain import Section
     from sfumato.serve.audited import Audited
     from sfumato.serve.policy_watch import PolicyView
-    from sfumato.serve.ports import BudgetPort
+    from sfumato.serve.ports import BudgetPort, EmbedPort
     from sfumato.serve.routes_policy import Explain
     from sfumato.serve.server import Place
 
@@ -54,7 +54,8 @@ class Serving:
 
     oidc: file that says whose tokens count besides API keys. metrics_port: of /metrics, on this machine only. worker:
     socket of the process that answers live questions; left out, DIR/worker.sock. sweep_every: hours between two
-    `sfumato sweep`, each in a process of its own, which finds the root key as that command does; 0 for none.
+    `sfumato sweep`, each in a process of its own, which finds the root key as that command does; 0 for none. semantic:
+    search by meaning too, with the policy's model in a process of its own, started by the first search.
     """
 
     deployment: Deployment
@@ -64,6 +65,7 @@ class Serving:
     metrics_port: int | None = None
     worker: Path | None = None
     sweep_every: float = 0.0
+    semantic: bool = False
 
 
 def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
@@ -107,7 +109,9 @@ def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
                 routes_queries.router(keeper, asker, lambda: askable(view.policy)),
                 *([] if agents is None else [routes_mcp.router(keeper, agents)]),
             ]
-            return build_app(store, keeper, view, budget=_budget(deployment, source, stack), extras=extras)
+            search = _by_meaning(source, stack) if serving.semantic else None
+            budget = _budget(deployment, source, stack)
+            return build_app(store, keeper, view, search=search, budget=budget, extras=extras)
 
         app = stack.enter_context(operated(source, around, build))
         if agents is not None:
@@ -159,6 +163,15 @@ def _explained(name: str, view: PolicyView) -> Explain:
         return mark, told[mark]
 
     return explain
+
+
+def _by_meaning(source: PolicySource, stack: ExitStack) -> EmbedPort:
+    """Sentence vectors of released strings and of what is searched for; a missing model shows as the server starts."""
+    from sfumato.embed.sentences import SentenceEmbedder
+    from sfumato.embed.weights import find
+
+    model = source.load().embedding
+    return stack.enter_context(SentenceEmbedder(find(model.path, sha256=model.sha256), workers=1)).embed
 
 
 def _releases(deployment: Deployment) -> ReleaseStore:

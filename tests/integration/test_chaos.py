@@ -37,10 +37,10 @@ def charged(log):
 def test_whatever_is_killed_no_charge_is_lost_and_no_answer_was_given_without_one(world):
     drawn = random.Random()
     with world.running():
-        assert world.recovered(180), "it answers before anything is killed"
+        assert world.recovered(chaos.START), "it answers before anything is killed"
         known = world.entries()
         victims = world.torment(chaos.seconds(), drawn)
-        assert world.recovered(180), f"it answers again after {victims}"
+        assert world.recovered(chaos.START), f"it answers again after {victims}"
     print(f"killed {len(victims)}: {victims}; answers {len(world.heard.answers)}, refusals {world.heard.refused}")
     assert world.heard.unlike == [], "the same question was told the same every time"
 

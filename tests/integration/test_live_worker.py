@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -349,6 +350,34 @@ def test_kill_9_between_charge_and_answer_burns_the_charge_and_a_new_worker_answ
         assert [one.state for one in queries(ledger)] == ["burned"]
         assert reply(opened, asking(by=("plan",)))[0] == "answer"
         assert [one.state for one in queries(ledger)] == ["burned", "released"]
+
+
+def draws_and_dies(told):
+    with OpenDPNoise(workers=1) as noise:
+        told.put(next(iter(noise._pool._processes)))
+        told.close()
+        told.join_thread()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_leaves_no_noise_process_behind():
+    told = SPAWN.Queue()
+    victim = SPAWN.Process(target=draws_and_dies, args=(told,))
+    victim.start()
+    orphan = told.get(timeout=120)
+    victim.join(60)
+    for _ in range(600):
+        if not alive(orphan):
+            return
+        time.sleep(0.1)
+    pytest.fail("the noise process outlives its parent")
+
+
+def alive(pid):
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def test_a_ledger_that_lost_the_release_answers_nothing(tmp_path):

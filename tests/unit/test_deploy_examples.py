@@ -28,6 +28,13 @@ def test_the_unit_may_write_the_audit_log_and_the_inbox_alone():
     assert setting("ProtectSystem") == ["strict"]
 
 
+def test_the_workers_unit_has_no_network_and_sees_no_raw_text():
+    unit = (ROOT / "examples" / "deploy" / "sfumato-worker.service").read_text()
+    assert "PrivateNetwork=yes" in unit
+    assert f"InaccessiblePaths=-{LAYOUT.raw} -{LAYOUT.data / 'inbox'}" in unit
+    assert "LimitCORE=0" in unit
+
+
 def test_the_unit_leaves_the_server_longer_to_stop_than_it_takes():
     from sfumato.serve.server import GRACE_SECONDS
 

@@ -8,6 +8,7 @@ import typer
 
 from sfumato.cli import printing
 from sfumato.cli.options import Json
+from sfumato.errors import InputError
 
 
 def bench(
@@ -17,12 +18,21 @@ def bench(
     ingested: Annotated[
         int, typer.Option("--ingested", min=1000, metavar="N", help="Short conversations to ingest.")
     ] = 1_000_000,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="SUBJECT", help="serving, live or ledger: that one and no other.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Measure sealing, ingest, and topics (without the vector model) at three sizes; `growth` 1 is linear."""
+    """Measure sealing, ingest, topics (without the vector model), reading, live questions and the ledger."""
     from sfumato import wiring
     from sfumato.evaluate.bench import whole
 
+    if only is not None:
+        if only not in whole.GATE:
+            raise InputError("--only: serving, live or ledger")
+        figures = {only: dict(whole.GATE[only]())}
+        printing.result(figures) if json else printing.drawn(*_lines(figures))
+        return
     with wiring.noise() as noise, printing.progress("bench", total=whole.STEPS) as bar:
         found = whole.bench(largest=largest, ingested=ingested, noise=noise, advance=bar.advance)
     if json:
@@ -46,4 +56,12 @@ def bench(
         "topics:",
         table,
     )
+    printing.drawn(*_lines({name: found[name] for name in whole.GATE}))
     printing.drawn(f"time grows with records to the power {found['growth']}")
+
+
+def _lines(figures: dict[str, dict[str, float | None]]) -> list[str]:
+    return [
+        f"{subject}: " + ", ".join(f"{name} {value}" for name, value in found.items())
+        for subject, found in figures.items()
+    ]

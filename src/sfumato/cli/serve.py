@@ -43,6 +43,9 @@ def serve(
             "--sweep-every", metavar="HOURS", min=0, help="Destroy what is past its limit so often; 0: never."
         ),
     ] = 0.0,
+    semantic: Annotated[
+        bool, typer.Option("--semantic", help="Search topics by meaning too; needs the policy's sentence model here.")
+    ] = False,
     key_file: KeyFile = None,
     key: Key = None,
     trusted_keys: TrustedKeys = None,
@@ -69,6 +72,7 @@ def serve(
             metrics_port=metrics_port,
             worker=worker,
             sweep_every=sweep_every,
+            semantic=semantic,
         ),
         ready=lambda url: printing.note(f"sfumato serves at {url}"),
     )

@@ -213,6 +213,18 @@ class Policy(Section):
         return self
 
     @model_validator(mode="after")
+    def _separate(self) -> Self:
+        """Where policies are signed, duties are separate: who may change policy or keys may not ask."""
+        for role, granted in self.access:
+            rules = {"policy", "keys"} & set(granted)
+            if self.signature_required and rules and "queries" in granted:
+                raise ValueError(
+                    f"access.{role}: where policies must be signed, a role with {min(rules)} may ask no questions; "
+                    "grant `queries` to another"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _readers(self) -> Self:
         """Who asks needs a model to ask, and only guarded mode lets names be written from what is private."""
         reads, guarded = self.extraction.provider == "anthropic", self.guarantee.mode == "guarded"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -30,6 +32,19 @@ class NoiseSource(Protocol):
     def selection(self, counts: Mapping[int, int], scale: float, threshold: int) -> dict[int, int]: ...
 
 
+def _end_with_parent() -> None:
+    """A parent that is killed takes no leave, and its workers would wait for its calls for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 class OpenDPNoise:
     """Discrete Gaussian noise by OpenDP, in `workers` spawned processes. Use as a context manager."""
 
@@ -39,7 +54,7 @@ class OpenDPNoise:
 
     def __enter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
+        self._pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_end_with_parent)
         nothing = partial(mechanisms.draw_gaussian, np.zeros(1, np.int64), 1.0)
         self._draw([nothing] * self._workers)  # a worker that can't start must show before anything is charged
         return self

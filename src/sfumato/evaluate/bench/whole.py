@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sfumato.evaluate.bench import ingest, sealing, topics
+from sfumato.evaluate.bench import ingest, ledger, live, sealing, serving, topics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sfumato.privacy.noise import NoiseSource
 
-STEPS = 5
+STEPS = 8
+GATE: Mapping[str, Callable[[], Mapping[str, float | None]]] = {
+    "serving": serving.measure, "live": live.measure, "ledger": ledger.measure,
+}  # fmt: skip
 
 
 def bench(*, largest: int, ingested: int, noise: NoiseSource, advance: Callable[[int], None]) -> dict[str, Any]:
@@ -20,4 +23,8 @@ def bench(*, largest: int, ingested: int, noise: NoiseSource, advance: Callable[
     advance(1)
     found["ingest"] = ingest.measure(records=ingested)
     advance(1)
-    return found | topics.measure(largest=largest, noise=noise, advance=advance)
+    found |= topics.measure(largest=largest, noise=noise, advance=advance)
+    for name, measure in GATE.items():
+        found[name] = dict(measure())
+        advance(1)
+    return found
