@@ -140,9 +140,8 @@ class Gateway:
             with self.audit.refusals("denied"):
                 self._check_history()
                 self._raw.finish()
-                keys, sign = self._ports.epoch_keys, self._ports.signer.sign
-                now, store = self._ports.now(), self._ports.raw_store
-                self.audit.swept(sweep(self._layout, keys, self.policy, now=now, sign=sign, store=store))
+                keys, sign, now = self._ports.epoch_keys, self._ports.signer.sign, self._ports.now()
+                self.audit.swept(sweep(self._layout, keys, self.policy, now=now, sign=sign, store=self._raw.store))
         except BaseException:
             self._stack.close()
             raise
@@ -165,8 +164,7 @@ class Gateway:
             )
         report = IngestReport()
         key = self._ports.epoch_keys.create(self._scope.dataset, self._part, "raw")
-        writing = SegmentWriter(self._raw.folder, key, store=self._raw.store)
-        with self._breaks.reading(named(source)), writing as writer:
+        with self._breaks.reading(named(source)), SegmentWriter(self._raw.folder, key, store=self._raw.store) as writer:
             for conversation in self._read(source, report, strict=strict):
                 writer.add(conversation)
                 advance(1)

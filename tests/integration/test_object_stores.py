@@ -136,6 +136,19 @@ def test_a_bucket_that_keeps_old_versions_is_refused_unless_that_is_accepted(env
     assert s3.client.list_object_versions(Bucket=bucket, Prefix="x/chats")["Versions"], "this is what was accepted"
 
 
+def test_what_a_refused_bucket_was_to_get_is_cleared_once_it_is_accepted(env, tmp_path):
+    folder = tmp_path / "chats" / "2026-11.0123456789ab"
+    folder.mkdir(parents=True)
+    refused = object_stores.opened("s3://versioned/y", environment=env)
+    with pytest.raises(Refused):
+        elsewhere.put(folder, "a" * 32, [b"ciphertext"], records=1, store=refused)
+    accepting = object_stores.opened("s3://versioned/y?old-versions=accepted", environment=env)
+    elsewhere.put(folder, "b" * 32, [b"ciphertext"], records=1, store=accepting)
+    assert sorted(path.suffix for path in folder.iterdir()) == [".ref", ".stray"]
+    elsewhere.clear(folder, accepting)
+    assert [path.suffix for path in folder.iterdir()] == [".ref"]
+
+
 def test_a_bucket_that_is_not_there_is_said_so(env):
     with pytest.raises(StorageError, match="no such bucket"):
         object_stores.opened("s3://nowhere/x", environment=env).put(NAME, b"one")

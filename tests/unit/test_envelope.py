@@ -28,13 +28,13 @@ def test_what_was_sealed_opens_and_costs_94_bytes(plaintext, index):
 
 
 def test_the_derivation_is_hkdf_expand():
-    """Our one-block expansion, from copied states, against the library's."""
+    """Our one-block expansion, from a copied HMAC, against the library's."""
     sealer = envelope.Sealer(KEY, key_id=PLACE.key_id, segment=PLACE.segment, context=CONTEXT)
     header = seal(KEY, PLACE, b"", context=CONTEXT)[:46]
-    for purpose, state in ((b"key ", sealer._key), (b"nonce ", sealer._nonce), (b"commit ", sealer._commit)):
-        info = b"sfumato envelope 1 " + purpose + header
-        expected = HKDFExpand(algorithm=SHA256(), length=32, info=info).derive(KEY)
-        assert envelope._expand(state, PLACE.index.to_bytes(8, "big") + b"\x01") == expected
+    for purpose in (b"key ", b"nonce ", b"commit "):
+        label = b"sfumato envelope 1 " + purpose
+        expected = HKDFExpand(algorithm=SHA256(), length=32, info=label + header).derive(KEY)
+        assert sealer._expand(label, PLACE.index.to_bytes(8, "big") + b"\x01") == expected
 
 
 @pytest.mark.parametrize(

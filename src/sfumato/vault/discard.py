@@ -80,7 +80,7 @@ def _left(receipt: receipts.Receipt, zone: Path, store: SegmentStore | None) -> 
         problems.append("a file it lists is still on the disk")
     names = [segment.name for segment in receipt.segments]
     for url in receipts.stores_of(receipt):
-        if store is None or store.url != url:
+        if not elsewhere.is_at(store, url):
             problems.append(f"its segments lay in {url}, which was not looked into: name it with --raw-store")
         elif elsewhere.still_there(store, f"{receipt.dataset}/{receipt.epoch}", names):
             problems.append(f"a segment it lists is still in {url}")

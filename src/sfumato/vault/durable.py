@@ -31,7 +31,7 @@ def storage(path: Path) -> Iterator[None]:
 
 
 def directory(path: Path) -> Path:
-    """The directory, made with mode 0700 where it is not there, its name flushed, lest it goes with what it holds."""
+    """The directory, made with mode 0700 where it is not there, its name flushed lest it goes with what it holds."""
     with storage(path):
         for made in reversed([one for one in (path, *path.parents) if not one.exists()]):
             made.mkdir(mode=0o700, exist_ok=True)

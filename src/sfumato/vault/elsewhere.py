@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from sfumato.errors import StorageError, VaultError
 from sfumato.vault import durable
@@ -141,7 +141,12 @@ def _object(path: Path) -> str:
     return f"{path.parent.parent.name}/{path.parent.name}/{path.stem}.seg"
 
 
+def is_at(store: SegmentStore | None, url: str) -> TypeGuard[SegmentStore]:
+    """Whether this is the store of that URL; what follows a `?` says how it is used, not where it is."""
+    return store is not None and store.url.partition("?")[0] == url.partition("?")[0]
+
+
 def _named(url: str, store: SegmentStore | None) -> SegmentStore:
-    if store is None or store.url != url:
+    if not is_at(store, url):
         raise StorageError(f"sealed segments of this dataset lie in {url}: name it with --raw-store")
     return store

@@ -41,7 +41,7 @@ _VERSION = 1
 _ALGORITHM = 1
 _HEADER = struct.Struct(">4sBB16s16sQ")
 _SEALED_FROM = _HEADER.size + 32
-_PURPOSE = b"sfumato envelope 1 "
+_KEY, _NONCE, _COMMIT = (b"sfumato envelope 1 " + purpose for purpose in (b"key ", b"nonce ", b"commit "))
 _LAST = struct.Struct(">QB")  # the end of an info: the index, and the number of HKDF's only block
 _INDEX_BYTES = 8
 
@@ -66,13 +66,12 @@ def context_of(*parts: str) -> bytes:
 
 
 class Sealer(Private):
-    """Seals and opens the records of one segment under one key, and derives but once what they share.
+    """Seals and opens the records of one segment under one key.
 
-    An HMAC that has taken in the key and all of a header but its index is kept for each purpose, and copied for each
-    record: what `hmac.digest` gives, at a third of the time.
+    An HMAC that has taken in the key is kept and copied: what `hmac.digest` gives, at a third of the time.
     """
 
-    __slots__ = ("_commit", "_context", "_head", "_key", "_nonce", "_place")
+    __slots__ = ("_context", "_head", "_keyed", "_place")
 
     def __init__(self, key: bytes, *, key_id: bytes, segment: bytes, context: bytes) -> None:
         if len(key) != KEY_BYTES:
@@ -82,15 +81,12 @@ class Sealer(Private):
         self._place = key_id, segment
         self._head = _HEADER.pack(_MAGIC, _VERSION, _ALGORITHM, key_id, segment, 0)[:-_INDEX_BYTES]
         self._context = context
-        self._key, self._nonce, self._commit = (HMAC(key, SHA256()) for _ in range(3))
-        self._key.update(_PURPOSE + b"key " + self._head)
-        self._nonce.update(_PURPOSE + b"nonce " + self._head)
-        self._commit.update(_PURPOSE + b"commit " + self._head)
+        self._keyed = HMAC(key, SHA256())
 
     def seal(self, index: int, plaintext: bytes) -> bytes:
         """The sealed record, 94 bytes longer than the plaintext; one place is sealed once."""
         last = _LAST.pack(index, 1)
-        key, nonce, commitment = _expand(self._key, last), _expand(self._nonce, last), _expand(self._commit, last)
+        key, nonce, commitment = self._expand(_KEY, last), self._expand(_NONCE, last), self._expand(_COMMIT, last)
         header = self._head + last[:_INDEX_BYTES]
         return header + commitment + AESGCM(key).encrypt(nonce[:12], plaintext, header + self._context)
 
@@ -106,23 +102,22 @@ class Sealer(Private):
             raise VaultError("a sealed record is truncated")
         if not blob.startswith(header):
             raise VaultError(_misplaced(blob, *self._place))
-        if not hmac.compare_digest(blob[_HEADER.size : _SEALED_FROM], _expand(self._commit, last)):
+        if not hmac.compare_digest(blob[_HEADER.size : _SEALED_FROM], self._expand(_COMMIT, last)):
             raise VaultError("a sealed record does not commit to this key: it was sealed under another key, or altered")
         try:
-            return AESGCM(_expand(self._key, last)).decrypt(
-                _expand(self._nonce, last)[:12], blob[_SEALED_FROM:], header + self._context
+            return AESGCM(self._expand(_KEY, last)).decrypt(
+                self._expand(_NONCE, last)[:12], blob[_SEALED_FROM:], header + self._context
             )
         except InvalidTag:
             raise VaultError(
                 "a sealed record fails its check: altered, or sealed for another dataset, epoch or purpose"
             ) from None
 
-
-def _expand(state: HMAC, last: bytes) -> bytes:
-    """One block of HKDF-Expand: T(1) = HMAC(key, info | 0x01), all but the `last` nine bytes taken in already."""
-    begun = state.copy()
-    begun.update(last)
-    return begun.finalize()
+    def _expand(self, purpose: bytes, last: bytes) -> bytes:
+        """One block of HKDF-Expand: T(1) = HMAC(key, info | 0x01). last: the index and that byte."""
+        begun = self._keyed.copy()
+        begun.update(purpose + self._head + last)
+        return begun.finalize()
 
 
 def seal(key: bytes, place: Place, plaintext: bytes, *, context: bytes) -> bytes:
