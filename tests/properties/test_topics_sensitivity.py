@@ -7,6 +7,7 @@ neighbouring in the sense of the composition theorem, and can be compared in exa
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 
@@ -21,7 +22,11 @@ from sfumato.topics import counts, discover, grid, refine, vocabulary
 from sfumato.topics.plan import TopicPlan
 
 DIMENSIONS = 12
-FACETS = {"language": ("en", "de", "unknown"), "channel": ("web", "unknown")}
+FACETS = {
+    "language": ("en", "de", "unknown"),
+    "channel": ("web", "unknown"),
+    "tools": ("search", "code", "files", "unknown"),
+}
 WORDS = (
     "card", "limit", "flight", "recipe", "tyre", "credit card", "song", "weather", "überweisung", "余额", "パスワード",
     "e\u0301tude", "\u202emirror", "a\x00b", "🙂", "ß",
@@ -98,10 +103,18 @@ def epoch_of(users, *, place=None, extra=None):
         phrase_offsets=np.cumsum([0, *(len(row) for row in ids)]).astype(np.int64),
         phrase_ids=np.asarray([i for row in ids for i in row], np.int32),
         phrases=list(number),
-        facets={
-            name: np.asarray([code for user in users for code in getattr(user, name)], np.int16) for name in FACETS
-        },
+        facets=_codes(users),
     )
+
+
+def _codes(users):
+    """Two facets of one value each, and one of two values: what the others say, the second missing where they agree."""
+    first, second = (
+        np.asarray([code for user in users for code in getattr(user, name)], np.int16)
+        for name in ("language", "channel")
+    )
+    tools = np.stack([first, np.where(second == first, -1, second + 2)], axis=1).astype(np.int16)
+    return {"language": first, "channel": second, "tools": tools}
 
 
 def crowd(seed, size):
@@ -170,6 +183,10 @@ CONCENTRATED = User(
 
 def measured(epoch, plan, noise):
     noise.names = epoch.phrases
+    if plan.screened:
+        out = epoch.unit_of[epoch.facets["language"] == 1]
+        both = np.asarray([epoch.units, len(np.unique(out))], np.int64)
+        epoch = dataclasses.replace(epoch, screened=both)
     measurer = Measurer(noise, rho=plan.rho, delta=plan.delta)
     discover.discover(epoch, plan=plan, measurer=measurer, embed=embed, facet_domains=FACETS)
     return measurer.mechanisms, noise
@@ -209,7 +226,7 @@ def plan_of(**bounds):
 
 PLANS = (
     plan_of(phrases_per_user=4, topics_per_user=3, conversations_per_user=20),
-    plan_of(phrases_per_user=6, topics_per_user=5, conversations_per_user=20),
+    plan_of(phrases_per_user=6, topics_per_user=5, conversations_per_user=20, screened=True),
     plan_of(phrases_per_user=1, topics_per_user=1, conversations_per_user=2),
 )
 
@@ -260,6 +277,7 @@ KEPT, PHRASES = counts.kept_keys, vocabulary.unit_phrases
         (refine, "_unit_steps", _unscaled, "refine 1"),
         (counts, "kept_keys", _unlimited, "leaf users"),
         (counts, "kept_keys", _unlimited, "facet language"),
+        (counts, "kept_keys", _unlimited, "facet tools by leaf"),
         (counts, "kept_keys", _unlimited, "topic phrases"),
         (counts, "bounded_rows", _unclipped, "leaf conversations"),
         (vocabulary, "unit_phrases", _all_phrases, "vocabulary"),

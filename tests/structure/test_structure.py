@@ -34,10 +34,38 @@ def test_no_file_is_a_drawer_for_odds_and_ends(path: Path) -> None:
     assert path.stem not in {"utils", "util", "helpers", "common", "misc", "base", "manager"}
 
 
+def ids_of(path: Path) -> set[str]:
+    """Ids of the tests of a file, as `tests/part/test_file.py::test_name`."""
+    functions = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef))
+    return {f"{name(path)}::{one.name}" for one in functions if one.name.startswith("test_")}
+
+
 def test_every_test_that_the_threat_model_names_exists() -> None:
-    named = set(re.findall(r"`(tests/[\w/.]+)`", (ROOT / "threat_model.md").read_text()))
+    text = (ROOT / "threat_model.md").read_text()
+    named = set(re.findall(r"`(tests/[\w/.]+)`", text))
     assert len(named) > 8
     assert not {path for path in named if not (ROOT / path).exists()}
+    ids = set(re.findall(r"`(tests/[\w/.]+::\w+)`", text))
+    assert len(ids) > 40
+    assert not ids - set().union(*(ids_of(ROOT / path) for path in {one.partition("::")[0] for one in ids}))
+
+
+def test_every_attack_is_named_in_the_threat_model() -> None:
+    """The list of attacks in the document and the tests are the same."""
+    ids = set(re.findall(r"`(tests/attacks/[\w/.]+::\w+)`", (ROOT / "threat_model.md").read_text()))
+    assert ids == set().union(*(ids_of(path) for path in (ROOT / "tests" / "attacks").glob("test_*.py")))
+
+
+def test_threats_are_numbered_and_each_has_a_module_and_a_test() -> None:
+    text = (ROOT / "threat_model.md").read_text()
+    rows = [line.split(" | ") for line in text.splitlines() if re.match(r"\| T[0-9]+ \|", line)]
+    numbers = [int(row[0].strip("| T")) for row in rows]
+    assert numbers == list(range(1, len(rows) + 1))
+    assert all(len(row) == 5 and row[2] and "::" in row[4] for row in rows)
+    modules = {path for row in rows for path in re.findall(r"`([\w/]+\.py)`", row[3])}
+    assert not {path for path in modules if not (ROOT / "src" / "sfumato" / path).exists()}
+    referred = {int(number) for number in re.findall(r"\bT([0-9]+)\b", text)}
+    assert referred == set(numbers)
 
 
 def test_the_public_names_are_these() -> None:
