@@ -15,13 +15,15 @@ from sfumato.model.private import Private
 from sfumato.model.prompt import Prompt, Reply, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sfumato.model.prompt import Model
+    from sfumato.model.strict_json import Json
     from sfumato.vault.journal import Journal
 
 
 TRIES = 2
+FORMS = 256  # schemas whose canonical form is at hand; a walk through a tree has one for each node
 
 
 class Remembering(Private):
@@ -31,13 +33,14 @@ class Remembering(Private):
     given another one's answer. `heard` is told of every answer that is new.
     """
 
-    __slots__ = ("_asked", "_heard", "_journal", "_model")
+    __slots__ = ("_asked", "_forms", "_heard", "_journal", "_model")
 
     def __init__(self, model: Model, journal: Journal, *, heard: Callable[[Reply], None]) -> None:
         self._model = model
         self._journal = journal
         self._heard = heard
         self._asked: Counter[bytes] = Counter()
+        self._forms: dict[int, tuple[Mapping[str, Json], bytes]] = {}
 
     def ask(self, prompts: Sequence[Prompt]) -> list[Reply]:
         """One reply for each prompt, in order; only what no earlier run was answered is sent.
@@ -66,10 +69,20 @@ class Remembering(Private):
         return [reply for reply in replies if reply is not None]
 
     def _key(self, prompt: Prompt) -> bytes:
-        content = rfc8785.dumps([prompt.system, prompt.text, dict(prompt.schema), prompt.max_tokens])
-        question = hashlib.sha256(content).digest()
+        schema = self._canonical(prompt.schema)
+        content = (rfc8785.dumps(prompt.system), rfc8785.dumps(prompt.text), schema, b"%d" % prompt.max_tokens)
+        question = hashlib.sha256(b"[" + b",".join(content) + b"]").digest()
         self._asked[question] += 1
         return hashlib.sha256(question + self._asked[question].to_bytes(8, "big")).digest()
+
+    def _canonical(self, schema: Mapping[str, Json]) -> bytes:
+        """As canonical JSON; worked out once for each form, whose prompts share one schema."""
+        held = self._forms.get(id(schema))
+        if held is None:
+            if len(self._forms) >= FORMS:
+                self._forms.clear()
+            held = self._forms[id(schema)] = schema, rfc8785.dumps(dict(schema))
+        return held[1]
 
 
 def _encoded(reply: Reply) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from sfumato.policy import sign
 from sfumato.policy.load import digest, load, located
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from decimal import Decimal
     from pathlib import Path
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sfumato.gateway import Gateway
     from sfumato.ingest.report import IngestReport
     from sfumato.ingest.source import Streamed
+    from sfumato.model.prompt import Model
     from sfumato.model.strict_json import JsonObject
     from sfumato.planning import Resources
     from sfumato.policy.schema import Policy
@@ -176,6 +178,18 @@ def noise() -> OpenDPNoise:
     from sfumato.privacy.noise import OpenDPNoise
 
     return OpenDPNoise()
+
+
+@contextmanager
+def stand_in() -> Iterator[Model]:
+    """What stands in for a model in `bench`: in a process of its own, a second for each answer, 64 at a time."""
+    from sfumato.adapters.anthropic import AnthropicModel
+    from sfumato.adapters.endpoint import Endpoint
+    from sfumato.evaluate.bench.reading import IN_FLIGHT, LATENCY_S
+    from sfumato.standin.process import apart
+
+    with apart(latency=LATENCY_S) as url:
+        yield AnthropicModel(Endpoint(model="stand-in", base_url=url, concurrency=IN_FLIGHT), api_key=None)
 
 
 def worker(deployment: Deployment, *, policy: str, path: Path | None, ready: Callable[[Path], None]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
+import rfc8785
 
 from sfumato.asking import OnceGone, Remembering, probe
 from sfumato.errors import ModelUnavailable, Refused
@@ -126,3 +129,12 @@ def test_a_probe_passes_on_any_answer_and_fails_on_none():
     probe(Scripted(failure="refused"))
     with pytest.raises(ModelUnavailable, match="does not answer"):
         probe(Scripted(failure="unavailable"))
+
+
+def test_a_question_is_known_by_the_hash_of_its_canonical_form_as_ever(journal):
+    """Journals of runs that were stopped under an earlier version must open under this one."""
+    content = rfc8785.dumps(["s", 'x\u2028\x01"', {"type": "object"}, 9])
+    key = hashlib.sha256(hashlib.sha256(content).digest() + (1).to_bytes(8, "big")).digest()
+    asked(Scripted(), journal, 'x\u2028\x01"')
+    with journal() as opened:
+        assert opened.get(key) is not None

@@ -272,4 +272,4 @@ def test_what_a_conversation_says_never_reaches_the_instructions_and_cannot_leav
 
 def test_the_first_request_alone_decides_what_a_failed_conversation_contributes():
     text = order(fail="refused")
-    assert candidate_phrases(first_request(conversation(0, text)), "en", limit=2)
+    assert candidate_phrases(first_request(conversation(0, text))[0], "en", limit=2)

@@ -12,6 +12,7 @@ from sfumato.embed.sentences import SentenceEmbedder
 from sfumato.errors import ModelUnavailable
 from sfumato.extract.extractive import extract, first_request
 from sfumato.extract.facets import category, computed
+from sfumato.extract.language import detect
 from sfumato.model.conversation import Conversation, Message
 from stand_ins import HashedEmbedder
 
@@ -26,6 +27,13 @@ REQUESTS = [
     "explain grafting apple trees to my children. " * 200,
     "\x00\x01",
 ]
+
+
+def opening(spoken):
+    """The text of a first request; its language is what `detect` says of it, however it was found out."""
+    text, language = first_request(spoken)
+    assert language == detect(text)
+    return text
 
 
 def conversation(number, *turns):
@@ -109,29 +117,29 @@ def test_nothing_in_gives_nothing_out():
 
 def test_an_opening_that_only_greets_takes_the_messages_after_it_along():
     greeted = conversation(1, ("user", "Hello there"), ("assistant", "Hi"), ("user", "Bake sourdough bread"))
-    assert first_request(greeted) == "Hello there\nBake sourdough bread"
+    assert opening(greeted) == "Hello there\nBake sourdough bread"
     asked = conversation(1, ("user", "Bake sourdough bread"), ("user", "and a tax return"))
-    assert first_request(asked) == "Bake sourdough bread"
+    assert opening(asked) == "Bake sourdough bread"
     silent = conversation(1, *[("user", "hello")] * 9)
-    assert first_request(silent) == "hello\nhello\nhello"
+    assert opening(silent) == "hello\nhello\nhello"
 
 
 def test_the_first_request_is_the_users_first_message_with_letters():
-    assert first_request(conversation(1, ("system", "Be kind."), ("user", "42 ?"), ("user", "why"))) == "why"
-    assert first_request(conversation(1, ("assistant", "Hello"), ("user", "so?"), ("tool", "no"))) == "so?"
-    assert first_request(conversation(1, ("assistant", "Hello"), ("user", "42"))) == "42"
-    assert first_request(conversation(1, ("user", "42"), ("assistant", "Hello"))) == "42"
-    assert first_request(conversation(1)) == ""
+    assert opening(conversation(1, ("system", "Be kind."), ("user", "42 ?"), ("user", "why"))) == "why"
+    assert opening(conversation(1, ("assistant", "Hello"), ("user", "so?"), ("tool", "no"))) == "so?"
+    assert opening(conversation(1, ("assistant", "Hello"), ("user", "42"))) == "42"
+    assert opening(conversation(1, ("user", "42"), ("assistant", "Hello"))) == "42"
+    assert opening(conversation(1)) == ""
 
 
 def test_of_a_long_request_4000_characters_are_read():
-    assert first_request(conversation(1, ("user", "a" * 9000))) == "a" * 4000
-    assert first_request(conversation(1, ("user", "1" * 4000 + "late letters"), ("user", "now"))) == "now"
+    assert opening(conversation(1, ("user", "a" * 9000))) == "a" * 4000
+    assert opening(conversation(1, ("user", "1" * 4000 + "late letters"), ("user", "now"))) == "now"
 
 
 def test_half_of_a_surrogate_pair_is_replaced_and_a_whole_pair_joined():
-    assert first_request(conversation(1, ("user", "a \ud83d b"))) == "a \ufffd b"
-    assert first_request(conversation(1, ("user", "a \ud83d\ude42 b"))) == "a \U0001f642 b"
+    assert opening(conversation(1, ("user", "a \ud83d b"))) == "a \ufffd b"
+    assert opening(conversation(1, ("user", "a \ud83d\ude42 b"))) == "a \U0001f642 b"
 
 
 def test_extracts_show_no_text():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfumato.extract.phrases import LONGEST_WORD, READ_CHARACTERS, candidate_phrases
+from sfumato.extract.phrases import LONGEST_WORD, READ_CHARACTERS, candidate_phrases, proposes
 
 
 def test_words_come_first_and_then_pairs_of_neighbours():
@@ -95,3 +95,8 @@ def test_five_thousand_short_texts_take_less_than_a_second():
         for text in texts:
             candidate_phrases(text, "en")
     assert time.process_time() - start < 1.0
+
+
+@given(st.text(max_size=60), st.sampled_from(["en", "de", "ja", "unknown"]), st.integers(1, 5))
+def test_proposes_says_whether_there_are_so_many_phrases_without_reading_on(text, language, least):
+    assert proposes(text, language, least=least) == (len(candidate_phrases(text, language, limit=least)) >= least)

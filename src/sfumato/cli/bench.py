@@ -23,7 +23,10 @@ def bench(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Measure sealing, ingest, topics (without the vector model), reading, live questions and the ledger."""
+    """Measure sealing, ingest, reading by a model, topics at three sizes, serving, live questions and the ledger.
+
+    The model is a stand-in that takes a second for an answer, 64 at a time. The vector model is left out.
+    """
     from sfumato import wiring
     from sfumato.evaluate.bench import whole
 
@@ -33,8 +36,8 @@ def bench(
         figures = {only: dict(whole.GATE[only]())}
         printing.result(figures) if json else printing.drawn(*_lines(figures))
         return
-    with wiring.noise() as noise, printing.progress("bench", total=whole.STEPS) as bar:
-        found = whole.bench(largest=largest, ingested=ingested, noise=noise, advance=bar.advance)
+    with wiring.noise() as noise, wiring.stand_in() as model, printing.progress("bench", total=whole.STEPS) as bar:
+        found = whole.bench(largest=largest, ingested=ingested, noise=noise, model=model, advance=bar.advance)
     if json:
         printing.result(found)
         return
@@ -49,10 +52,12 @@ def bench(
             f"{name} 2 KB: {one['per_second']:,} a second, {one['of_bare']} of bare AES-256-GCM with a key for each "
             f"record, {one['of_bare_one_key']} of it with one key"
         )
+    by_model = found["reading"]
     taken = found["ingest"]
     printing.drawn(
         f"ingest and seal: {taken['per_second']:,} short conversations a second ({taken['per_cpu_second']:,} a second "
         f"of CPU), {taken['records']:,} of them in {taken['peak_mb']} MB",
+        f"read by a model: {by_model['per_second']} conversations a second, {by_model['cpu_ms']} ms of CPU for each",
         "topics:",
         table,
     )

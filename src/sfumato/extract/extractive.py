@@ -8,7 +8,7 @@ import numpy as np
 
 from sfumato.extract.facets import code, column
 from sfumato.extract.language import detect
-from sfumato.extract.phrases import candidate_phrases
+from sfumato.extract.phrases import candidate_phrases, proposes
 from sfumato.model.extract import Extracts
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def extract(
     Raises:
         ModelUnavailable: from the embedder.
     """
-    texts = [first_request(conversation) for conversation in conversations]
-    languages = [detect(text) for text in texts]
+    openings = [first_request(conversation) for conversation in conversations]
+    texts, languages = [text for text, _ in openings], [language for _, language in openings]
     codes = {
         facet.name: column(
             facet,
@@ -57,17 +57,21 @@ def extract(
     )
 
 
-def first_request(conversation: Conversation) -> str:
-    """The user's opening: their first message and, while that only greets, up to two more; 4,000 characters at most.
+def first_request(conversation: Conversation) -> tuple[str, str]:
+    """The user's opening, 4,000 characters at most, and its language.
 
-    A message greets if it proposes fewer than two phrases. Without a message that has letters, the user's first one;
-    nobody else's words are ever theirs. Lone surrogates, which no file can hold, become U+FFFD.
+    It is their first message and, while that only greets, up to two more. A message greets if it proposes fewer than
+    two phrases. Without a message that has letters, it is the user's first one; nobody else's words are ever theirs.
+    Lone surrogates, which no file can hold, become U+FFFD.
     """
     heads = [message.content[:READ_CHARACTERS] for message in conversation.messages if message.role == "user"]
-    opening = ""
+    opening, language = "", None
     for head in [head for head in heads if any(map(str.isalpha, head))][:OPENING_MESSAGES]:
-        opening = f"{opening}\n{head}" if opening else head
-        if len(candidate_phrases(head, detect(head), limit=2)) > 1:
+        own = detect(head)
+        opening, language = (f"{opening}\n{head}", None) if opening else (head, own)
+        if proposes(head, own, least=2):
             break
     text = (opening or next(iter(heads), ""))[:READ_CHARACTERS]
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if not text.isascii():
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text, language if language and text == opening else detect(text)  # finding it out is half of the work

@@ -11,7 +11,6 @@ from sfumato.extract import walk
 from sfumato.extract.answers import Answer, lets_through, parse
 from sfumato.extract.extractive import first_request
 from sfumato.extract.facets import code, column
-from sfumato.extract.language import detect
 from sfumato.extract.phrases import candidate_phrases
 from sfumato.extract.window import transcript
 from sfumato.model.extract import Extracts
@@ -103,9 +102,8 @@ def _extracted(
     phrases_limit: int,
 ) -> Extracts:
     """Rows of conversations that are all relevant."""
-    requests = [first_request(conversation) for conversation in conversations]
-    languages = [detect(request) for request in requests]
-    rows = list(zip(conversations, answers, requests, languages, strict=True))
+    openings = [first_request(conversation) for conversation in conversations]
+    rows = [(one, answer, *opening) for one, answer, opening in zip(conversations, answers, openings, strict=True)]
     return Extracts(
         conversation_ids=[conversation.conversation_id for conversation in conversations],
         unit_ids=[conversation.unit_id for conversation in conversations],

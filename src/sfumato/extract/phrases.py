@@ -8,6 +8,10 @@ import sys
 import unicodedata
 from functools import cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 READ_CHARACTERS = 2_000
 LONGEST_WORD = 30
@@ -94,27 +98,46 @@ def candidate_phrases(text: str, language: str, *, limit: int = 12) -> tuple[str
     language: ISO 639-1 code; any other value means English stop words only. Only the first 2,000 characters are read.
     Left out: e-mail addresses, links, handles, words over 30 characters, numbers and words with a digit.
     """
+    words: dict[str, None] = {}
+    pairs: dict[str, None] = {}
+    for found, pair in _said(text, language):
+        words.update(dict.fromkeys(found))
+        if pair:
+            pairs[pair] = None
+    return tuple(_ranked(words, pairs, language, limit))
+
+
+def proposes(text: str, language: str, *, least: int) -> bool:
+    """Whether a text has at least so many candidate phrases; reads no further than that takes."""
+    phrases: set[str] = set()
+    for found, pair in _said(text, language):
+        phrases.update(found)
+        if pair:
+            phrases.add(pair)
+        if len(phrases) >= least:
+            return True
+    return False
+
+
+def _said(text: str, language: str) -> Iterator[tuple[Sequence[str], str]]:
+    """Words as they come, each with the pair that it closes, if it does."""
     read = text[:READ_CHARACTERS]
     plain = read.isascii()
     folded = read.lower() if plain else unicodedata.normalize("NFKC", read).casefold().replace("\u2019", "'")
     stop = _stop_words(language)
-    words: dict[str, None] = {}
-    pairs: dict[str, None] = {}
     previous = ""
-    for skipped, dense, word, _ in (_ASCII if plain else _pattern()).findall(folded):
+    for match in (_ASCII if plain else _pattern()).finditer(folded):
+        skipped, dense, word, _ = match.groups()
         if skipped or not (dense or word):
             previous = ""
         elif dense:
-            words.update(dict.fromkeys(_dense_pairs(dense, stop)))
+            yield _dense_pairs(dense, stop), ""
             previous = ""
         else:
             kept = _kept(word, stop)
             if kept:
-                words[kept] = None
-                if previous and previous != kept:
-                    pairs[f"{previous} {kept}"] = None
+                yield (kept,), f"{previous} {kept}" if previous and previous != kept else ""
             previous = kept
-    return tuple(_ranked(words, pairs, language, limit))
 
 
 def label(text: str) -> str:
