@@ -39,7 +39,8 @@ def test_the_audit_log_is_verified_in_the_browser(page, site, signed_in):
     expect(page.get_by_text("✓ proved")).to_have_count(25)
     page.get_by_role("button", name="Later").click()
     expect(page.get_by_text("✓ proved")).to_have_count(8)
-    expect(page.get_by_text("not signed yet")).to_have_count(7)
+    expect(page.get_by_text("not signed yet").first).to_be_visible()
+    assert page.get_by_text("not signed yet").count() >= 7  # and what was asked meanwhile
 
 
 def test_a_checkpoint_kept_elsewhere_is_held_against_the_log(page, site, signed_in):
@@ -76,25 +77,29 @@ def test_an_entry_that_was_changed_is_not_in_the_tree(page, signed_in):
     expect(page.get_by_text("✓ proved")).to_have_count(24)
 
 
-def test_a_checkpoint_or_a_proof_that_was_changed_is_told(opened, signed_in):
-    def note(said):
-        said["checkpoints"][0]["note"] = said["checkpoints"][0]["note"].replace("06:50:00", "06:51:00")
+def note(said) -> None:
+    said["checkpoints"][0]["note"] = said["checkpoints"][0]["note"].replace("06:50:00", "06:51:00")
 
-    def proof(said):
+
+def proof(said) -> None:
+    if said["hashes"]:
         said["hashes"][0] = other(said["hashes"][0])
 
-    for address, change, told in (
+
+@pytest.mark.parametrize(
+    ("address", "change", "told"),
+    [
         ("/v1/audit/checkpoints", note, "no valid signature"),
         ("/v1/audit/proofs/consistency", proof, "does not begin with"),
-    ):
-        page = opened()
+    ],
+    ids=["checkpoint", "proof"],
+)
+def test_a_checkpoint_or_a_proof_that_was_changed_is_told(page, signed_in, address, change, told):
+    def changed(route):
+        said = route.fetch().json()
+        change(said)
+        route.fulfill(json=said)
 
-        def changed(route, change=change):
-            said = route.fetch().json()
-            if said.get("hashes", True):
-                change(said)
-            route.fulfill(json=said)
-
-        page.route(re.compile(address), changed)
-        signed_in(page, "auditor", at="#/audit")
-        expect(page.get_by_role("alert")).to_contain_text(told)
+    page.route(re.compile(address), changed)
+    signed_in(page, "auditor", at="#/audit")
+    expect(page.get_by_role("alert")).to_contain_text(told)

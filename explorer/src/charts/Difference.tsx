@@ -11,7 +11,8 @@ export function Difference({ apart, scale, left, right }: { apart: Interval; sca
   const widest = 1.15 * Math.max(Math.abs(apart.low), Math.abs(apart.high), 1e-9);
   const x = scaleLinear().domain([-widest, widest]).range([8, Math.max(20, width - 8)]);
   const clear = apart.low > 0 || apart.high < 0;
-  const clip = (name: string): string => (name.length > 30 ? `${name.slice(0, 29)}…` : name);
+  const letters = Math.max(6, Math.floor((width / 2 - 70) / 6));
+  const clip = (name: string): string => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
   const said = `Difference ${shown(apart.value, scale)}, 95 % interval ${range(apart, scale)}`;
   return (
     <div class="difference" ref={place}>

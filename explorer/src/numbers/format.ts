@@ -19,6 +19,9 @@ export function shown(number: number, scale: Scale): string {
 
 export const range = (one: Interval, scale: Scale = "count"): string => `${shown(one.low, scale)} to ${shown(one.high, scale)}`;
 
+/** A range in few letters, for places where a column is narrow. */
+export const tight = (one: Interval, scale: Scale): string => `${shown(one.low, scale).replace("%", "")}–${shown(one.high, scale)}`;
+
 /** Small numbers with a power of ten that can be read aloud. */
 export function small(number: number): string {
   if (number === 0) return "0";

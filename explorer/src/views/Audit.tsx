@@ -157,7 +157,7 @@ function Log({ last }: { last: Checkpoint | null }) {
   );
 }
 
-const KNOWN = new Set(["time", "actor", "role", "operation", "decision", "rule", "seq"]);
+const KNOWN = new Set(["format", "time", "actor", "role", "operation", "decision", "rule", "seq"]);
 
 function Table({ rows }: { rows: readonly Checked[] }) {
   return (
@@ -177,7 +177,7 @@ function Table({ rows }: { rows: readonly Checked[] }) {
             <tr key={seq}>
               <td class="number">{seq}</td>
               <td>{found === null ? <span class="note">not signed yet</span> : found ? <span class="good">✓ proved</span> : <strong class="bad">✕ not in it</strong>}</td>
-              <td>{text(entry["time"]).replace("T", " ").replace("Z", "")}</td>
+              <td class="when">{text(entry["time"]).replace("T", " ").replace("Z", "")}</td>
               <td>
                 <code>{text(entry["actor"])}</code> {text(entry["role"])}
               </td>
@@ -189,7 +189,7 @@ function Table({ rows }: { rows: readonly Checked[] }) {
               <td class="more">
                 {Object.entries(entry)
                   .filter(([name, value]) => !KNOWN.has(name) && value !== null)
-                  .map(([name, value]) => `${words(name)}: ${text(value).slice(0, 44)}`)
+                  .map(([name, value]) => `${words(name)}: ${name === "policy" ? text(value).slice(0, 12) : text(value).slice(0, 44)}`)
                   .join("; ")}
               </td>
             </tr>

@@ -185,7 +185,7 @@ function Told({ a, b, measure, result }: { a: Side; b: Side; measure: Measure; r
         )}
       </Figure>
       {result.difference && <Difference scale={scale} apart={result.difference} left={nameB} right={nameA} />}
-      <p class="note">{result.method}. Each interval holds alone: of twenty comparisons of equal numbers, about one finds a difference.</p>
+      <p class="note">{result.method.charAt(0).toUpperCase() + result.method.slice(1)}. Each interval holds alone: of twenty comparisons of equal numbers, about one finds a difference.</p>
       {(result.a === null || result.b === null) && <WhyMissing release={a.release} />}
     </section>
   );

@@ -159,12 +159,17 @@ function Facet({ release, name, counts, whole, of }: FacetProps) {
     const long = counts.length > MOST;
     return long ? there.sort((a, b) => (b.users?.value ?? 0) - (a.users?.value ?? 0)).slice(0, MOST) : [...counts];
   }, [counts]);
-  const hidden = counts.length - shownValues.filter((one) => one.users).length;
+  const there = counts.filter((one) => one.users).length;
+  const [hidden, more] = [counts.length - there, there - shownValues.filter((one) => one.users).length];
+  const notes = [
+    ...(more > 0 ? [`${more} more are in the CSV.`] : []),
+    ...(hidden > 0 ? [`${hidden} of ${counts.length} values are withheld: too few people to show safely.`] : []),
+  ];
   const bars = shownValues.map((one) => ({ name: valueName(name, one.value), number: one.users ? ratio(one.users, whole) : null }));
   const rows = counts.map((one) => [one.value, one.users?.value ?? null, one.users?.low ?? null, one.users?.high ?? null]);
   const title = `Share by ${words(name)}`;
   return (
-    <Figure title={title} file={`${release.epoch}-${of}-${name}`} guarantee={line(release)} columns={[name, "users", "users_low", "users_high"]} rows={rows} {...(hidden > 0 ? { note: `${hidden} of ${counts.length} values are withheld: too few people to show safely.` } : {})}>
+    <Figure title={title} file={`${release.epoch}-${of}-${name}`} guarantee={line(release)} columns={[name, "users", "users_low", "users_high"]} rows={rows} note={notes.join(" ")}>
       {(picture) => (bars.some((bar) => bar.number) ? <Bars title={title} bars={bars} scale="share" picture={picture} /> : <p class="note">No value had enough users to be shown.</p>)}
     </Figure>
   );

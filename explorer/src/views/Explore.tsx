@@ -40,7 +40,10 @@ export function Explore({ release }: { release: Release }) {
       </>
     );
   }
-  const select = (node: Node | null): void => go({ topic: node?.topic.id ?? "" });
+  const select = (node: Node | null): void => {
+    go({ topic: node?.topic.id ?? "" });
+    if (matchMedia("(max-width: 47rem)").matches) requestAnimationFrame(() => document.getElementById("detail")?.scrollIntoView({ block: "start" }));
+  };
   return (
     <>
       <Opening release={release} tree={tree} />

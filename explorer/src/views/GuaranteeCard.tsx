@@ -65,7 +65,7 @@ function Cost({ release }: { release: Release }) {
         <div>
           <dt>Chance δ that it fails</dt>
           <dd>
-            {small(delta)} <small>less than one in {count(Math.floor(1 / delta))}</small>
+            {small(delta)} <small>at most one in {count(Math.floor(1 / delta))}</small>
           </dd>
         </div>
         <div>

@@ -63,7 +63,7 @@ function Book({ charges, list }: { charges: readonly Charge[]; list: readonly Su
       </Await>
       {guarded && <p class="notice">A release of this epoch is guarded: its charge covers the counts, not the names.</p>}
       <div class="figure-head">
-        <h2>{count(here.length)} charges of this epoch</h2>
+        <h2>{here.length === 1 ? "One charge" : `${count(here.length)} charges`} of this epoch</h2>
         <button type="button" class="quiet-button" onClick={() => saveCsv("ledger", ["seq", "dataset", "epoch", "purpose", "rho", "delta", "state", "created", "policy", "analyst"], table, "charges of the privacy ledger; rho adds up")}>
           CSV of all
         </button>
@@ -89,7 +89,7 @@ function Book({ charges, list }: { charges: readonly Charge[]; list: readonly Su
                 </td>
                 <td class="number">{small(one.rho)}</td>
                 <td class="number">{small(one.delta)}</td>
-                <td>{one.created.replace("T", " ").replace("Z", " UTC")}</td>
+                <td class="when">{one.created.replace("T", " ").replace("Z", " UTC")}</td>
                 <td>{one.analyst ? <code>{one.analyst}</code> : "–"}</td>
                 <td>
                   <code>{one.policy.replace("sha256:", "").slice(0, 12)}</code>

@@ -4,7 +4,7 @@ import type { Release } from "../api/types";
 import type { Palette } from "../model/colours";
 import type { Lens } from "../model/lens";
 import { matching, path, rows, type Node, type Row, type Tree } from "../model/tree";
-import { count, range, shown } from "../numbers/format";
+import { count, range, shown, tight } from "../numbers/format";
 import { Search } from "./Search";
 
 interface Props {
@@ -220,7 +220,7 @@ function TreeRow({ row: { node, position, size }, lens, palette, most, open, sel
       <span class={`softbar ${tone} ${shade.sureness}`} style={{ "--low": part(topic.users.low), "--high": part(topic.users.high), "--value": part(topic.users.value) }} />
       <span class="number">
         {lens.name === "users" ? count(topic.users.value) : seen ? shown(seen.value, lens.scale) : "–"}
-        {lens.name !== "users" && seen && <small>{range(seen, lens.scale)}</small>}
+        {lens.name !== "users" && seen && <small>{tight(seen, lens.scale)}</small>}
       </span>
     </li>
   );
