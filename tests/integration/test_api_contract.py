@@ -7,7 +7,7 @@ import re
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from schemathesis import GenerationMode
 
 from api_sites import LATER, RELEASE, Desk, Site, the_rest
@@ -28,6 +28,13 @@ WELL_FORMED = {
 ASKED = {"measure": "users", "of": None, "by": ["plan"], "level": 0, "where": [{"field": "mood", "in": ["1", "2"]}]}
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(_context, value):
+    """Lines as they are; what is no text can't be sent."""
+    assume(isinstance(value, str))
+    return value.encode("utf-8", "surrogatepass")
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The whole application, with a desk of live questions behind it that has plenty to spend."""
@@ -44,7 +51,10 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def schema(site):
-    return schemathesis.openapi.from_asgi("/openapi.json", site.app)
+    checks = {"negative_data_rejection": {"expected-statuses": REFUSED}}
+    return schemathesis.openapi.from_asgi(
+        "/openapi.json", site.app, config=schemathesis.Config.from_dict({"checks": checks})
+    )
 
 
 def existing(value: object, name: str = "") -> object:
@@ -75,6 +85,8 @@ OPERATIONS = [
     ("GET", "/v1/audit/proofs/consistency"),
 ]  # fmt: skip
 NOTHING_TO_GET_WRONG = {"/healthz", "/readyz"}
+REFUSED = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "429"]
+WHOLE = {("POST", "/v1/queries"), ("POST", "/v1/conversations")}
 EXAMPLES = settings(
     max_examples=20, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -97,6 +109,10 @@ def test_every_answer_is_as_declared(site, schema, method, path, mode, real):
     operation = schema[path][method]
     if mode is GenerationMode.NEGATIVE and path in NOTHING_TO_GET_WRONG:
         pytest.skip("it takes no input")
+    if (method, path) in WHOLE and real and mode is GenerationMode.NEGATIVE:
+        pytest.skip("its body is replaced as a whole, which would put right what was wrong")
+    if path == "/v1/conversations" and not real and mode is GenerationMode.POSITIVE:
+        pytest.skip("no schema says that a line of text is a conversation")
     headers = {"Authorization": f"Bearer {site.tokens[ROLE.get(path, 'analyst')]}"}
     statuses = set()
 
@@ -108,7 +124,7 @@ def test_every_answer_is_as_declared(site, schema, method, path, mode, real):
             case.query = existing(case.query)
             case.body = existing(case.body)
         if real and path == "/v1/conversations":
-            case.body = b'{"conversation_id": "c1", "user_id": "u1", "text": "hello"}'
+            case.body = '{"conversation_id": "c1", "user_id": "u1", "text": "hello"}'
         statuses.add(case.call_and_validate(headers=headers).status_code)
 
     run()
