@@ -80,7 +80,7 @@ def document(text: str, *, source: str) -> Document:
         _survey(text, source)
         reader = YAML(typ="safe", pure=True)
         node = reader.compose(io.StringIO(text))
-        _readable(node, source)
+        _readable(node, source, YAML(typ="safe", pure=True).constructor)
         tree = None if node is None else reader.constructor.construct_document(node)
         places = dict(_places(node, ()))
     except DuplicateKeyError as twice:
@@ -113,22 +113,22 @@ def _survey(text: str, source: str) -> None:
             raise PolicyError(f"{source}: nested deeper or longer than any policy; that is no policy")
 
 
-def _readable(node: object, source: str) -> None:
+def _readable(node: object, source: str, constructor: Any) -> None:  # noqa: ANN401 - ruamel's, which has no types
     """A scalar that looks like a date or number and is none fails here, where its place is known."""
     if isinstance(node, ScalarNode):
         try:
-            YAML(typ="safe", pure=True).constructor.construct_document(node)
+            constructor.construct_document(node)
         except (ValueError, ArithmeticError, TypeError, AttributeError, LookupError):
             mark, kind = node.start_mark, str(node.tag).rpartition(":")[2]
             place = f"{source}:{mark.line + 1}:{mark.column + 1}"
             raise PolicyError(f"{place}: not a {shown(kind)} that exists; mend it") from None
     elif isinstance(node, MappingNode):
         for key, value in node.value:
-            _readable(key, source)
-            _readable(value, source)
+            _readable(key, source, constructor)
+            _readable(value, source, constructor)
     elif isinstance(node, SequenceNode):
         for value in node.value:
-            _readable(value, source)
+            _readable(value, source, constructor)
 
 
 def _places(node: object, path: Field) -> Iterator[tuple[Field, tuple[int, int]]]:
