@@ -109,8 +109,9 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
   const onPoint = (event: PointerEvent): void => {
     const id = (event.target as Element).getAttribute?.("data-spot");
     const node = id ? tree.byId.get(id) : undefined;
+    if (event.buttons !== 0 || !node) return point(null);
     const box = svg.current?.getBoundingClientRect();
-    point(node && box ? { node, x: event.clientX - box.left, y: event.clientY - box.top } : null);
+    point(box ? { node, x: event.clientX - box.left, y: event.clientY - box.top } : null);
   };
   const onClick = (event: MouseEvent): void => {
     const id = (event.target as Element).getAttribute?.("data-spot");
