@@ -72,7 +72,7 @@ def test_on_a_phone_list_and_map_take_turns(opened, signed_in):
     expect(page.locator("#detail h2")).to_have_text("Software development")
 
 
-def test_printing_shows_every_open_row_and_the_guarantee(page, signed_in):
+def test_what_is_printed_has_the_guarantee_and_no_controls(page, signed_in):
     signed_in(page, at=f"#/topics?release={BEFORE.id}")
     expect(page.get_by_role("tree")).to_be_visible()
     page.emulate_media(media="print")

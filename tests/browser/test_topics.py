@@ -41,7 +41,7 @@ def test_the_tree_is_walked_by_keyboard_alone(topics):
         "Everyday life": ["ArrowLeft", "ArrowDown"],
         "Schreiben auf Deutsch üben": ["ArrowRight", "End"],
         "Plan a trip": ["p"],
-        "Explain shell commands": ["Home", "ArrowRight", "e", "e"],
+        "Explain shell commands": ["Home", "ArrowRight", "e"],
     }
     for name, keys in walked.items():
         for key in keys:
@@ -58,7 +58,7 @@ def test_the_selection_is_one_in_tree_map_detail_and_address_and_back_undoes_it(
     expect(topics.locator("#detail h2")).to_have_text("Plan a trip")
     expect(topics.locator("circle.chosen")).to_have_attribute("data-spot", "t006")
     assert "topic=t006" in topics.url
-    topics.locator("circle.spot[data-spot=t008]").click(force=True)
+    topics.locator("circle.spot[data-spot=t008]").dispatch_event("click")  # wherever it is, in sight or not
     expect(topics.get_by_role("treeitem", name="Schreiben auf Deutsch")).to_have_attribute("aria-selected", "true")
     topics.go_back()
     expect(topics.locator("#detail h2")).to_have_text("Plan a trip")

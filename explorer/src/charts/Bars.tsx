@@ -66,7 +66,8 @@ export function Bars({ title, bars, scale, picture, withheld = "too few, withhel
           })}
         </svg>
       )}
-      <table class="unseen">
+      <div class="unseen">
+        <table>
         <caption>{title}</caption>
         <thead>
           <tr>
@@ -84,7 +85,8 @@ export function Bars({ title, bars, scale, picture, withheld = "too few, withhel
             </tr>
           ))}
         </tbody>
-      </table>
+        </table>
+      </div>
     </div>
   );
 }

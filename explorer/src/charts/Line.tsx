@@ -47,7 +47,8 @@ export function Line({ title, dots, picture }: { title: string; dots: readonly D
           ))}
         </svg>
       )}
-      <table class="unseen">
+      <div class="unseen">
+        <table>
         <caption>{title}</caption>
         <thead>
           <tr>
@@ -65,7 +66,8 @@ export function Line({ title, dots, picture }: { title: string; dots: readonly D
             </tr>
           ))}
         </tbody>
-      </table>
+        </table>
+      </div>
     </div>
   );
 }

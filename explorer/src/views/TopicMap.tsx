@@ -109,8 +109,9 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
   const onPoint = (event: PointerEvent): void => {
     const id = (event.target as Element).getAttribute?.("data-spot");
     const node = id ? tree.byId.get(id) : undefined;
+    if (event.buttons !== 0 || !node) return point(null);
     const box = svg.current?.getBoundingClientRect();
-    point(node && box ? { node, x: event.clientX - box.left, y: event.clientY - box.top } : null);
+    point(box ? { node, x: event.clientX - box.left, y: event.clientY - box.top } : null);
   };
   const onClick = (event: MouseEvent): void => {
     const id = (event.target as Element).getAttribute?.("data-spot");
@@ -191,11 +192,11 @@ interface Sight {
   span: number;
 }
 
-/** What can be seen and as much again around it, in steps, so that circles come and go seldom while one moves. */
+/** What can be seen and a margin around it, in steps, so that circles come and go seldom while one moves. */
 function inSight({ k, x, y, width, height }: Frame): Sight {
-  const span = 2 ** Math.ceil(Math.log2(Math.max(width, height, 1) / k));
-  const step = span / 2;
-  return { left: Math.floor(-x / k / step) * step - step, top: Math.floor(-y / k / step) * step - step, span: 2.5 * span };
+  const span = 2 ** (Math.ceil(2 * Math.log2(Math.max(width, height, 1) / k)) / 2);
+  const step = span / 4;
+  return { left: Math.floor(-x / k / step) * step - step, top: Math.floor(-y / k / step) * step - step, span: 1.75 * span };
 }
 
 interface CirclesProps extends Sight {
