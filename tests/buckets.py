@@ -15,7 +15,7 @@ CREDENTIALS = {
     "AWS_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-SLOW_S = 3.0
+SLOW_S = 6.0
 
 
 class Door:

@@ -215,13 +215,17 @@ def check_discarded(
     assert sum(one.records for one in told) >= USERS, "a segment is in no receipt"
 
 
-def check_every_state(moments: list[Moment], at: Path, corpus: Path, kind: str, *, recover: bool = True) -> int:
+def check_every_state(
+    moments: list[Moment], at: Path, corpus: Path, kind: str, *, recover: bool = True, seen: set[object] | None = None
+) -> int:
     """Each state once, as it lies and, if `recover`, after the next run; how many differ.
+
+    seen: states that were checked before, and are not again; these are added.
 
     Raises:
         AssertionError: the first that is not as it must be.
     """
-    seen = set()
+    seen = set() if seen is None else seen
     for number, moment in enumerate(moments):
         tree: Tree = getattr(moment, kind)
         state = (tree.folders, tuple(sorted((name, id(content)) for name, content in tree.files.items())))
