@@ -22,7 +22,7 @@ MOST_DIGITS = 4  # of a whole string: a year or a model's number, never a teleph
 GRAMMAR_ZIPF = 5.0  # once in 10,000 words: a stop word of another language less common than that is no grammar
 SHORTEST_BASE = 3
 MOST_LETTERS = 2  # words of one letter in a row: more of them spell something
-# Words of one letter. Lists of stop words hold nearly all letters: of them a name could be spelled that nobody released.
+# Words of one letter. Lists of stop words hold nearly all letters, and of those any name could be spelled.
 ONE_LETTER = {
     "ar": "بو", "bg": "авис", "ca": "aeio", "cs": "aikosuvz", "da": "i", "el": "ηο", "es": "aeouy", "fa": "و",
     "fr": "aày", "hu": "aeső", "it": "aeioè", "lt": "o", "nl": "u", "pl": "aiouwz", "pt": "aeoàé", "ro": "aeo",
