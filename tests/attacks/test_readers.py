@@ -84,10 +84,10 @@ def test_extracts_that_lie_open_are_caught(under, monkeypatch):
 
 
 def test_the_time_of_an_answer_says_nothing_of_its_noise_and_of_a_slow_sampler_all(under, noise):
-    """Six standard deviations of a fair guess, for real draws and for a sampler that betrays itself off the beat."""
+    """Six standard deviations of a guess: a busy machine may be a beat late, which has nothing to do with noise."""
     found = timing.attack(under, trials=600, noise=noise, advance=quiet).as_json()
     room = 6 * np.sqrt(0.25 / found["trials"])
-    assert found["success"] <= 0.5 + room
+    assert found["success"] <= found["baseline"] + room
     assert found["slow_sampler_on_the_beat"] <= 0.5 + room
     assert found["control"]["success"] > 0.95
 

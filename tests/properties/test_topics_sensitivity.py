@@ -22,11 +22,8 @@ from sfumato.topics import counts, discover, grid, refine, vocabulary
 from sfumato.topics.plan import TopicPlan
 
 DIMENSIONS = 12
-FACETS = {
-    "language": ("en", "de", "unknown"),
-    "channel": ("web", "unknown"),
-    "tools": ("search", "code", "files", "unknown"),
-}
+FACETS = {"language": ("en", "de", "unknown"), "channel": ("web", "unknown")}
+SEVERAL = FACETS | {"tools": ("search", "code", "files", "unknown")}  # two values of one conversation
 WORDS = (
     "card", "limit", "flight", "recipe", "tyre", "credit card", "song", "weather", "überweisung", "余额", "パスワード",
     "e\u0301tude", "\u202emirror", "a\x00b", "🙂", "ß",
@@ -188,7 +185,7 @@ def measured(epoch, plan, noise):
         both = np.asarray([epoch.units, len(np.unique(out))], np.int64)
         epoch = dataclasses.replace(epoch, screened=both)
     measurer = Measurer(noise, rho=plan.rho, delta=plan.delta)
-    discover.discover(epoch, plan=plan, measurer=measurer, embed=embed, facet_domains=FACETS)
+    discover.discover(epoch, plan=plan, measurer=measurer, embed=embed, facet_domains=SEVERAL)
     return measurer.mechanisms, noise
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sfumato.errors import ModelUnavailable, Refused
+from sfumato.extract.language import LANGUAGES
 from sfumato.model.prompt import Reply
 from sfumato.topics import lexicon, titles
 from sfumato.topics.lexicon import Lexicon
@@ -110,6 +111,19 @@ def test_no_sensitive_word_is_public_by_itself_in_any_language():
     assert [word for word in SENSITIVE if here.admits(word)] == []
     elsewhere = {word for word in SENSITIVE if every.admits(word)}
     assert elsewhere <= {"allen", "he", "his", "her", "ulcer"}  # German `allen`, Spanish `he`, Dutch `her`
+
+
+@pytest.mark.parametrize("spelled", ["g o u t", "g-o-u-t", "g, o, u, t", "h i v", "H. I. V.", "t–b–c", "l"])
+def test_no_language_lends_its_letters_to_spell_what_nobody_released(spelled):
+    """Lists of stop words hold nearly every letter: a name of ten words could say anything, a description more."""
+    every = Lexicon.of(["card"], LANGUAGES)
+    assert every.name(f"Ask about {spelled}") is None
+    assert every.description(f"Ask about {spelled}") is None
+
+
+def test_words_of_one_letter_stay_words():
+    assert Lexicon.of(["tarjeta", "crédito"], ["es"]).name("Tarjeta o crédito") == "Tarjeta o crédito"
+    assert Lexicon.of(["praca"], ["pl"]).name("Praca i w") is not None
 
 
 def test_what_frequency_would_let_through_is_stated_and_kept_out():

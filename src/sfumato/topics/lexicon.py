@@ -21,6 +21,13 @@ DESCRIPTION_WORDS, DESCRIPTION_SENTENCES, DESCRIPTION_CHARACTERS = 60, 2, 480
 MOST_DIGITS = 4  # of a whole string: a year or a model's number, never a telephone's
 GRAMMAR_ZIPF = 5.0  # once in 10,000 words: a stop word of another language less common than that is no grammar
 SHORTEST_BASE = 3
+MOST_LETTERS = 2  # words of one letter in a row: more of them spell something
+# Words of one letter. Lists of stop words hold nearly all letters, and of those any name could be spelled.
+ONE_LETTER = {
+    "ar": "بو", "bg": "авис", "ca": "aeio", "cs": "aikosuvz", "da": "i", "el": "ηο", "es": "aeouy", "fa": "و",
+    "fr": "aày", "hu": "aeső", "it": "aeioè", "lt": "o", "nl": "u", "pl": "aiouwz", "pt": "aeoàé", "ro": "aeo",
+    "ru": "авикосуя", "sk": "aikosuvz", "sl": "akosvz", "sv": "i", "tr": "o", "uk": "айзівоу", "ur": "و",
+}  # fmt: skip
 NO_FORMS = frozenset({"aids", "hers", "his"})  # what a rule of spelling would make of another word
 
 _WIDE = "、。，；：？！"  # noqa: RUF001
@@ -72,9 +79,20 @@ class Lexicon:
         return len(parts) > 1 and all(self._knows(part) for part in parts)
 
     def _says(self, text: str) -> bool:
-        """Every word is admitted, and at least one says something."""
+        """Every word is admitted, at least one says something, and none is spelled out letter by letter."""
         words = [word for word in _words(text) if word.strip(_AROUND + "-–&")]  # noqa: RUF001
-        return bool(words) and all(self.admits(word) for word in words)
+        return bool(words) and all(self.admits(word) for word in words) and not self._spelled_out(words)
+
+    def _spelled_out(self, words: Sequence[str]) -> bool:
+        """Whether more than two letters stand alone one after the other, as words or as parts of hyphened ones."""
+        row = 0
+        for part in (part for word in words for part in re.split("[-–]", word)):  # noqa: RUF001
+            letter = _folded(part).strip(_AROUND)
+            alone = len(letter) == 1 and letter.isalpha() and not _is_dense(letter) and letter not in self.released
+            row = row + 1 if alone else 0
+            if row > MOST_LETTERS:
+                return True
+        return False
 
     def _knows(self, word: str) -> bool:
         return word in self.released or word in self.plain or (_is_dense(word) and self._spells(word))
@@ -168,9 +186,9 @@ def _grammar(language: str) -> frozenset[str]:
     if language not in wordfreq.available_languages("small"):
         return frozenset()
     share = wordfreq.get_frequency_dict(language, "small")
-    return frozenset(
-        word for word in map(_folded, stopwords(language)) if share.get(word, 0) >= 10 ** (GRAMMAR_ZIPF - 9)
-    )
+    common = (word for word in map(_folded, stopwords(language)) if share.get(word, 0) >= 10 ** (GRAMMAR_ZIPF - 9))
+    letters = ONE_LETTER.get(language, "")
+    return frozenset(word for word in common if len(word) > 1 or _is_dense(word) or word in letters)
 
 
 def _tokens(phrase: str) -> list[str]:
