@@ -16,11 +16,13 @@ from sfumato.policy.load import digest, load, located
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import ExitStack
     from decimal import Decimal
     from pathlib import Path
 
     from sfumato.adapters.roles import PolicyModels
     from sfumato.embed.sentences import SentenceEmbedder
+    from sfumato.evaluate.auditor import Layer
     from sfumato.gateway import Gateway
     from sfumato.ingest.report import IngestReport
     from sfumato.ingest.source import Streamed
@@ -128,6 +130,23 @@ def cost(policy: str, *, sample: str | None, let_through: float) -> JsonObject:
         batch=section.batch,
         let_through=let_through,
     )
+
+
+def auditor_layers(policy: str, stack: ExitStack) -> dict[str, Layer]:
+    """The layers of this policy's auditor, to be measured; its model stays open as long as `stack`.
+
+    Raises:
+        InputError: the policy names no model as auditor. Refused, ModelUnavailable: it can't be asked from here.
+    """
+    from decimal import Decimal
+
+    from sfumato.evaluate import auditor
+
+    loaded = load_policy(policy)
+    if loaded.auditor.provider != "anthropic":
+        raise InputError(f"{policy} names no model as auditor; leave --policy out to measure detectors alone")
+    model = stack.enter_context(models(loaded, Decimal(0)).open("auditor"))
+    return auditor.layers(_files(policy, loaded).rubric, model=model, minimum=loaded.auditor.minimum)
 
 
 def embedder(loaded: Policy) -> SentenceEmbedder:

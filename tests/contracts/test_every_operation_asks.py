@@ -35,6 +35,9 @@ COMMANDS = {
     "serve": {"access"},
     "worker": {"query", "release_cell", "keep"},
     "evaluate topics": {"release_topic"},
+    "evaluate counts": {"release_topic"},
+    "evaluate curves": {"release_topic"},
+    "evaluate reconstruction": {"release_topic", "release_cell"},
 }
 NOTHING_TO_ASK = {
     "reads what is published": {"show", "export"},

@@ -16,6 +16,7 @@ from sfumato.evaluate import auditor, auditor_cases, auditor_presidio
 from sfumato.evaluate.auditor import Case, CaseSet
 from sfumato.model.prompt import Prompt, Reply
 from sfumato.policy.load import builtin_path
+from sfumato.standin import server
 
 CORPUS = Path(__file__).parents[2] / ".." / "shared" / "data" / "presidio_synth"
 BAR = 0.05
@@ -151,3 +152,24 @@ def test_the_command_takes_another_rubric(tmp_path: Path) -> None:
     printed = json.loads(told("--rubric", str(tmp_path / "r.yaml"), "--json").stdout)
     kinds = printed["sets"]["explicit_pii"]["by_kind"]
     assert (kinds["email"]["fnr"], kinds["phone"]["fnr"]) == (0.0, 1.0)
+
+
+def test_a_policys_model_is_measured_apart_and_together_with_the_detectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server.running() as url:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "none")
+        done = CliRunner().invoke(app, ["evaluate", "auditor", "--policy", "election", "--each", "8", "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["layers"] == ["detectors", "model", "both"]
+    for found in result["sets"].values():
+        layers = found["by_layer"]
+        assert set(layers) == {"detectors", "model", "both"}
+        assert layers["both"]["fnr"] <= min(layers["detectors"]["fnr"], layers["model"]["fnr"])
+        assert found["fnr"] == layers["both"]["fnr"]
+
+
+def test_a_policy_without_a_model_for_its_auditor_is_told_apart() -> None:
+    done = CliRunner().invoke(app, ["evaluate", "auditor", "--policy", "standard"])
+    assert isinstance(done.exception, InputError)
+    assert "names no model" in str(done.exception)

@@ -5,9 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sfumato.privacy.bounds import BoundedEpoch
+from sfumato.privacy.measure import Measurer, Noisy
 from sfumato.topics import consistency, counts, denoise, grid, hierarchy, layout, naming
 from sfumato.topics.plan import TopicPlan
 from sfumato.topics.refine import Cells
+
+
+class Still:
+    """No noise at all. Never for a release."""
+
+    def gaussian(self, values, _scale):
+        return values
+
+
+def one_each(users):
+    """Users of one conversation each."""
+    return BoundedEpoch(
+        units=users,
+        unit_of=np.arange(users, dtype=np.int32),
+        vectors=np.zeros((users, 4), np.float16),
+        phrase_offsets=np.zeros(users + 1, np.int64),
+        phrase_ids=np.zeros(0, np.int32),
+        phrases=(),
+        facets={},
+    )
 
 
 @pytest.mark.parametrize("facets", [(), ("language",), ("language", "week", "surface")])
@@ -111,8 +133,42 @@ def test_a_topic_without_phrases_is_still_named_and_described():
     assert "no released phrase" in made[0].description
 
 
+def reach(bins, *, sigma=1.0, most=20):
+    return counts.reach_of(Noisy(values=np.array(bins), sigma=sigma), share=0.9, most=most)
+
+
 def test_reach_follows_the_noisy_bins_and_survives_negative_ones():
-    assert counts.reach_of(np.array([1000, 3, -2, 0, 1, 0, 0]), share=0.9, most=20) == 1
-    assert counts.reach_of(np.array([10, 10, 100, 200, 50, 0, 0]), share=0.9, most=20) == 12
-    assert counts.reach_of(np.array([-3, -1, -2, 0, -1, 0, 0]), share=0.9, most=20) == 1
-    assert counts.reach_of(np.array([0, 0, 0, 0, 0, 0, 9]), share=0.9, most=20) == 20
+    assert reach([1000, 3, -2, 0, 1, 0]) == 1
+    assert reach([10, 10, 100, 200, 50, 0]) == 12
+    assert reach([-3, -1, -2, 0, -1, 0]) == 1
+    assert reach([0, 0, 0, 0, 0, 9]) == 20
+    assert reach([5, 200], most=2) == 2
+    assert reach([7], most=1) == 1
+
+
+def test_reach_does_not_follow_bins_that_hold_noise_alone():
+    """500 units of one conversation each, noise of 60 in every bin: a bound of 20 would make counts 20 times as noisy.
+
+    Noise alone passes 10 % of the units and one deviation of the upper bins' sum in 9 of 100.
+    """
+    draw = np.random.default_rng(3)
+
+    def share_at(true, wanted):
+        noisy = np.rint(np.array(true) + draw.normal(0, 60, (400, 6)))
+        return np.mean([reach(bins, sigma=60.0) == wanted for bins in noisy])
+
+    assert share_at([500, 0, 0, 0, 0, 0], 1) > 0.8
+    assert share_at([0, 0, 0, 500, 0, 0], 7) > 0.8
+
+
+def test_activity_has_no_bin_that_no_unit_can_stand_in():
+    epoch = one_each(40)
+    seen = counts.activity(epoch, Measurer(Still(), rho=10**9, delta=1), rho=10**6, cap=1)
+    assert seen.values.tolist() == [40]
+    assert counts.activity(epoch, Measurer(Still(), rho=10**9, delta=1), rho=10**6, cap=4).values.tolist() == [40, 0, 0]
+
+
+def test_users_have_one_conversation_at_least():
+    talks = consistency.no_fewer(np.array([-300.0, 250.0, 90.0]), 100.0, np.array([200.0, 200.0, 90.0]), 10.0)
+    assert 190 < talks[0] < 200
+    assert talks[1:].tolist() == [250.0, 90.0]

@@ -1,4 +1,4 @@
-"""evaluate topics, auditor, cost: how good topics and the auditor are on labelled data, and what reading costs."""
+"""evaluate auditor, cost: how good the auditor is on labelled strings, and what reading costs; the group's home."""
 
 from __future__ import annotations
 
@@ -7,51 +7,14 @@ from typing import Annotated
 
 import typer
 
-from sfumato.cli import printing
-from sfumato.cli.options import InputArgument, Json, PolicyArgument
+from sfumato.cli import accuracy, printing
+from sfumato.cli.options import Json, PolicyArgument
 
 group = typer.Typer(name="evaluate", help="Measure sfumato on labelled, non-sensitive data.", no_args_is_help=True)
 
 
-@group.command()
-def topics(
-    input: InputArgument,
-    label_field: Annotated[str, typer.Option("--label-field", metavar="F", help="JSON key of the true label.")],
-    policy: Annotated[str, typer.Option("--policy", metavar="P")] = "standard",
-    epsilon: Annotated[
-        float | None, typer.Option("--epsilon", min=0.01, max=100, help="Instead of the policy's.")
-    ] = None,
-    delta: Annotated[float | None, typer.Option("--delta", min=1e-8, max=1e-3, help="Instead of the policy's.")] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Independent runs to average.")] = 1,
-    json: Json = False,
-) -> None:
-    """Score released topics against true labels; the whole (epsilon, delta) pays for one release."""
-    from sfumato import wiring
-    from sfumato.evaluate import topics as measured
-
-    loaded = wiring.policy(policy)
-    budget = loaded.guarantee.budget
-    with wiring.embedder(loaded) as embedder:
-        corpus = measured.read_labelled(input, label_field=label_field, policy=loaded, embedder=embedder)
-        with wiring.noise() as noise:
-            result = measured.evaluate(
-                corpus,
-                epsilon=budget.epsilon if epsilon is None else epsilon,
-                delta=budget.delta if delta is None else delta,
-                seeds=seeds,
-                noise=noise,
-                embedder=embedder,
-            )
-    if json:
-        printing.result(result)
-        return
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False)
-    for name, value in result.items():
-        if name != "runs":
-            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    printing.drawn(table)
+for command in (accuracy.topics, accuracy.reconstruction, accuracy.counts, accuracy.curves):
+    group.command()(command)
 
 
 @group.command()
@@ -99,17 +62,29 @@ def auditor(
         Path | None,
         typer.Option("--data", metavar="PATH", help="Sentences with spans (JSON Lines), or the folder of data.jsonl."),
     ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", metavar="P", help="Its rubric, and the model that it names as auditor, asked too."),
+    ] = None,
+    each: Annotated[int, typer.Option("--each", min=1, help="Strings in each half of a generated set.")] = 400,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the generated sets.")] = 0,
     json: Json = False,
 ) -> None:
-    """Count what the auditor's detectors miss (fnr) and wrongly deny (fpr), with 95 % intervals; asks no model."""
+    """Count what the auditor misses (fnr) and wrongly denies (fpr), by layer, with 95 % intervals.
+
+    Detectors alone, unless a policy names a model: then also the model alone, and both.
+    """
+    from contextlib import ExitStack
+
+    from sfumato import wiring
     from sfumato.evaluate import auditor as measured
     from sfumato.evaluate import auditor_cases, auditor_presidio
     from sfumato.gate.rubric import load
 
-    layers = measured.layers(load(rubric))
-    sets = auditor_cases.sets(seed) + (() if data is None else auditor_presidio.read(data))
-    result = measured.evaluate(sets, layers)
+    sets = auditor_cases.sets(seed, each=each) + (() if data is None else auditor_presidio.read(data))
+    with ExitStack() as stack:
+        layers = measured.layers(load(rubric)) if policy is None else wiring.auditor_layers(policy, stack)
+        result = measured.evaluate(sets, layers)
     if json:
         printing.result(result)
         return
@@ -118,4 +93,4 @@ def auditor(
     table = Table(Column("set", no_wrap=True), "unsafe", "missed", "95 %", "safe", "denied", "95 % ", box=None)
     for row in measured.rows(result):
         table.add_row(*row)
-    printing.drawn(f"rubric {rubric}; layers: {', '.join(layers)}", table)
+    printing.drawn(f"rubric {rubric if policy is None else 'of ' + policy}; layers: {', '.join(layers)}", table)

@@ -36,15 +36,18 @@ class CaseSet:
     cases: tuple[Case, ...]
 
 
-def layers(rubric: Rubric | None = None, *, model: Model | None = None) -> dict[str, Layer]:
-    """The auditor's layers apart and together: `detectors`, and with a model also `model` and `both`."""
-    whole = Auditor(rubric, model=model)
+def layers(rubric: Rubric | None = None, *, model: Model | None = None, minimum: int | None = None) -> dict[str, Layer]:
+    """The auditor's layers apart and together: `detectors`, and with a model also `model` and `both`.
+
+    minimum: the rating that a string needs of the model; None: the rubric's.
+    """
+    whole = Auditor(rubric, model=model, minimum=minimum)
     if model is None:
         return {"detectors": _allows(whole)}
     alone = whole.rubric.model_copy(update={"detectors": (), "presidio": False})
     return {
         "detectors": _allows(Auditor(whole.rubric)),
-        "model": _allows(Auditor(alone, model=model)),
+        "model": _allows(Auditor(alone, model=model, minimum=minimum)),
         "both": _allows(whole),
     }
 

@@ -59,6 +59,17 @@ def enclosed(
     return fitted, [np.full(len(level), sigma) for level, sigma in zip(values, sigmas, strict=True)]
 
 
+def no_fewer(
+    talks: NDArray[np.float64], unsure: float, users: NDArray[np.float64], sure: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Conversations where each user has one at least: those under the users move to the weighted mean of both.
+
+    unsure, sure: standard deviations of the one and of the other.
+    """
+    agreed = (sure**2 * talks + unsure**2 * users) / (sure**2 + unsure**2)
+    return np.asarray(np.where(talks < users, agreed, talks))
+
+
 def _enclose(parent: float, children: NDArray[np.float64], trust: float) -> tuple[float, NDArray[np.float64]]:
     """`trust` is the weight of the parent's number against one child's."""
     total = float(children.sum())

@@ -46,8 +46,8 @@ def start(
     epoch: BoundedEpoch, plan: TopicPlan, measurer: Measurer, charges: Mapping[str, int]
 ) -> tuple[Run, tree.Measured]:
     """The first measurement: how many units there are and how active they are, which bounds all that follow."""
-    bins = counts.activity(epoch, measurer, rho=charges["people"])
-    reach = counts.reach_of(bins.values, share=COVERED, most=plan.conversations_per_user)
+    bins = counts.activity(epoch, measurer, rho=charges["people"], cap=plan.conversations_per_user)
+    reach = counts.reach_of(bins, share=COVERED, most=plan.conversations_per_user)
     touched = min(plan.topics_per_user, reach)
     run = Run(epoch=epoch, plan=plan, measurer=measurer, charges=charges, touched=touched, reach=reach)
     return run, tree.Measured(value=float(bins.values.sum()), sigma=bins.sigma * math.sqrt(bins.values.size))
@@ -129,6 +129,7 @@ def _levels(
 ) -> tuple[assemble.Numbers, assemble.Numbers]:
     """Users and conversations of every level, consistent over the tree."""
     users, user_sigmas, talks, talk_sigmas = [], [], [], []
+    fit = consistency.added_up if run.touched == 1 else consistency.enclosed
     single = run.plan.conversations_per_user == 1
     for level, group in enumerate(of_leaf):
         name, size = LEVEL_NAMES[level], int(group.max()) + 1
@@ -144,9 +145,14 @@ def _levels(
             )
             talks.append(value)
             talk_sigmas.append(sigma)
-    fit = consistency.added_up if run.touched == 1 else consistency.enclosed
     people = assemble.Numbers.of(*fit(users, user_sigmas, parents))
-    return people, people if single else assemble.Numbers.of(*fit(talks, talk_sigmas, parents))
+    if single:
+        return people, people
+    talks = [
+        consistency.no_fewer(level, unsure, held, sure)
+        for level, unsure, held, sure in zip(talks, talk_sigmas, people.values, user_sigmas, strict=True)
+    ]
+    return people, assemble.Numbers.of(*fit(talks, talk_sigmas, parents))
 
 
 def _facet_levels(

@@ -75,11 +75,15 @@ def bounded_rows(keys: Keys, *, reach: int) -> NDArray[np.int64]:
     return steps
 
 
-def activity(epoch: BoundedEpoch, measurer: Measurer, *, rho: int) -> Noisy:
-    """Noisy number of units in each bin of conversations per unit; every unit stands in one bin."""
+def activity(epoch: BoundedEpoch, measurer: Measurer, *, rho: int, cap: int) -> Noisy:
+    """Noisy number of units in each bin of conversations per unit; every unit stands in one bin.
+
+    Bins that begin beyond `cap`, the conversations that a unit may have, would hold noise alone: there are none.
+    """
+    edges = [edge for edge in BIN_EDGES if edge <= cap]
     rows = np.bincount(epoch.unit_of, minlength=epoch.units)
-    bins = np.searchsorted(BIN_EDGES, rows[rows > 0], side="right") - 1
-    values = np.bincount(bins, minlength=len(BIN_EDGES)).astype(np.int64)
+    bins = np.searchsorted(edges, rows[rows > 0], side="right") - 1
+    values = np.bincount(bins, minlength=len(edges)).astype(np.int64)
     return measurer.counts("people", values, rho=rho, l0=1, statistic="units by number of conversations")
 
 
@@ -91,14 +95,17 @@ def total_conversations(epoch: BoundedEpoch, measurer: Measurer, *, rho: int, ca
     )
 
 
-def reach_of(bins: NDArray[np.int64], *, share: float, most: int) -> int:
-    """Smallest number of conversations that a `share` of units stays within, by the noisy bins; at most `most`."""
-    held = np.maximum(bins, 0).astype(np.float64)
-    if held.sum() == 0:
-        return 1
-    reached = np.cumsum(held) / held.sum()
-    bin_index = int(np.searchsorted(reached, share))
-    upper = BIN_EDGES[bin_index + 1] - 1 if bin_index + 1 < len(BIN_EDGES) else most
+def reach_of(bins: Noisy, *, share: float, most: int) -> int:
+    """Smallest number of conversations that a `share` of units stays within, by the noisy bins; at most `most`.
+
+    Units beyond count as more than the rest of the share where they clear the noise of their bins' sum by one standard
+    deviation: a bound that follows noise would cost every later count a multiple of its own noise.
+    """
+    held = bins.values.astype(np.float64)
+    beyond = np.append(np.cumsum(held[::-1])[::-1][1:], 0.0)  # units past each bin
+    noise = bins.sigma * np.sqrt(np.arange(len(held) - 1, -1, -1))
+    place = int(np.argmax(beyond <= (1 - share) * max(float(held.sum()), 0.0) + noise))
+    upper = BIN_EDGES[place + 1] - 1 if place + 1 < len(held) else most
     return max(1, min(upper, most))
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from sfumato.topics import consistency
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -113,11 +115,10 @@ def no_fewer(
     user_sigmas: Sequence[float],
     shape: Shape,
 ) -> NDArray[np.float64]:
-    """Conversations (n,) where each user has one at least: those under the users move to the weighted mean of both."""
+    """Conversations (n,) where each user has one at least, by depth: see `consistency.no_fewer`."""
     fitted = talks.copy()
     for codes, unsure, sure in zip(shape.levels, talk_sigmas, user_sigmas, strict=True):
-        fewer = codes[talks[codes] < users[codes]]
-        fitted[fewer] = (sure**2 * talks[fewer] + unsure**2 * users[fewer]) / (sure**2 + unsure**2)
+        fitted[codes] = consistency.no_fewer(talks[codes], unsure, users[codes], sure)
     return fitted
 
 

@@ -20,8 +20,11 @@ def subspace(points: NDArray[np.floating], *, rank: int) -> NDArray[np.float64]:
     """Orthonormal directions (d, at most rank) that carry most of the points' spread, their mean among them."""
     wide = points.astype(np.float64)
     mean = wide.mean(axis=0)
-    _, axes = np.linalg.eigh((wide - mean).T @ (wide - mean))
-    basis, _ = np.linalg.qr(np.column_stack([mean, axes[:, :-rank:-1]]))
+    if len(wide) < wide.shape[1]:  # the same directions, many times sooner
+        axes = np.linalg.svd(wide - mean, full_matrices=False)[2].T
+    else:
+        axes = np.linalg.eigh((wide - mean).T @ (wide - mean))[1][:, ::-1]
+    basis, _ = np.linalg.qr(np.column_stack([mean, axes[:, : rank - 1]]))
     return basis
 
 

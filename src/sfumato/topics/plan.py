@@ -15,7 +15,7 @@ LEVELS = 3  # of the tree: a charge by topic is shared between them
 
 # Relative weights of the measurements; a step that a release does not need leaves its share to the others.
 WEIGHTS = {
-    "people": 1,
+    "people": 2,
     "conversations": 1,
     "vocabulary": 0,  # shared with `refine`: see `_vocabulary_weight`
     "places": 8,
