@@ -23,6 +23,8 @@ from __future__ import annotations
 import hmac
 import struct
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,6 +33,9 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from sfumato.errors import VaultError
 from sfumato.model.private import Private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY_BYTES = 32
 ID_BYTES = 16
@@ -75,10 +80,7 @@ class Sealer(Private):
     __slots__ = ("_commit", "_context", "_head", "_key", "_nonce", "_place")
 
     def __init__(self, key: bytes, *, key_id: bytes, segment: bytes, context: bytes) -> None:
-        if len(key) != KEY_BYTES:
-            raise ValueError(f"an envelope key has {KEY_BYTES} bytes")
-        if not context:
-            raise ValueError("an envelope's context can't be empty")
+        _sound(key, context)
         self._place = key_id, segment
         self._head = _HEADER.pack(_MAGIC, _VERSION, _ALGORITHM, key_id, segment, 0)[:-_INDEX_BYTES]
         self._context = context
@@ -100,22 +102,18 @@ class Sealer(Private):
         Raises:
             VaultError: truncated, not ours, another version, another key, segment or place, or tampered with.
         """
+        return bytes(self.open_into(index, blob))
+
+    def open_into(self, index: int, blob: bytes) -> bytearray:
+        """As `open`, into a buffer that the caller can `wipe`.
+
+        What is made of it meanwhile, such as a str, is Python's to free, and Python does not wipe.
+        """
         last = _LAST.pack(index, 1)
         header = self._head + last[:_INDEX_BYTES]
-        if len(blob) < OVERHEAD:
-            raise VaultError("a sealed record is truncated")
-        if not blob.startswith(header):
-            raise VaultError(_misplaced(blob, *self._place))
-        if not hmac.compare_digest(blob[_HEADER.size : _SEALED_FROM], _expand(self._commit, last)):
-            raise VaultError("a sealed record does not commit to this key: it was sealed under another key, or altered")
-        try:
-            return AESGCM(_expand(self._key, last)).decrypt(
-                _expand(self._nonce, last)[:12], blob[_SEALED_FROM:], header + self._context
-            )
-        except InvalidTag:
-            raise VaultError(
-                "a sealed record fails its check: altered, or sealed for another dataset, epoch or purpose"
-            ) from None
+        _check(blob, header, *self._place, partial(_expand, self._commit, last))
+        nonce = _expand(self._nonce, last)[:12]
+        return _decrypted(blob, _expand(self._key, last), nonce, header + self._context)
 
 
 def _expand(state: HMAC, last: bytes) -> bytes:
@@ -126,12 +124,15 @@ def _expand(state: HMAC, last: bytes) -> bytes:
 
 
 def seal(key: bytes, place: Place, plaintext: bytes, *, context: bytes) -> bytes:
-    """The sealed record, 94 bytes longer than the plaintext.
+    """The sealed record, 94 bytes longer than the plaintext: what a `Sealer` gives, quicker for one record of a key.
 
     The caller never seals two plaintexts for one (key, place): they would share a nonce.
     """
-    sealer = Sealer(key, key_id=place.key_id, segment=place.segment, context=context)
-    return sealer.seal(place.index, plaintext)
+    header = _header(key, place, context)
+    sealed = AESGCM(_digest(key, b"key ", header)).encrypt(
+        _digest(key, b"nonce ", header)[:12], plaintext, header + context
+    )
+    return header + _digest(key, b"commit ", header) + sealed
 
 
 def open_sealed(key: bytes, place: Place, blob: bytes, *, context: bytes) -> bytes:
@@ -140,7 +141,58 @@ def open_sealed(key: bytes, place: Place, blob: bytes, *, context: bytes) -> byt
     Raises:
         VaultError: truncated, not ours, another version, another key, segment or place, or tampered with.
     """
-    return Sealer(key, key_id=place.key_id, segment=place.segment, context=context).open(place.index, blob)
+    return bytes(open_into(key, place, blob, context=context))
+
+
+def open_into(key: bytes, place: Place, blob: bytes, *, context: bytes) -> bytearray:
+    """As `open_sealed`, into a buffer that the caller can `wipe`."""
+    header = _header(key, place, context)
+    _check(blob, header, place.key_id, place.segment, partial(_digest, key, b"commit ", header))
+    nonce = _digest(key, b"nonce ", header)[:12]
+    return _decrypted(blob, _digest(key, b"key ", header), nonce, header + context)
+
+
+def _header(key: bytes, place: Place, context: bytes) -> bytes:
+    _sound(key, context)
+    return _HEADER.pack(_MAGIC, _VERSION, _ALGORITHM, place.key_id, place.segment, place.index)
+
+
+def _sound(key: bytes, context: bytes) -> None:
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"an envelope key has {KEY_BYTES} bytes")
+    if not context:
+        raise ValueError("an envelope's context can't be empty")
+
+
+def _digest(key: bytes, purpose: bytes, header: bytes) -> bytes:
+    """One block of HKDF-Expand, all at once."""
+    return hmac.digest(key, _PURPOSE + purpose + header + b"\x01", "sha256")
+
+
+def _check(blob: bytes, header: bytes, key_id: bytes, segment: bytes, commitment: Callable[[], bytes]) -> None:
+    if len(blob) < OVERHEAD:
+        raise VaultError("a sealed record is truncated")
+    if not blob.startswith(header):
+        raise VaultError(_misplaced(blob, key_id, segment))
+    if not hmac.compare_digest(blob[_HEADER.size : _SEALED_FROM], commitment()):
+        raise VaultError("a sealed record does not commit to this key: it was sealed under another key, or altered")
+
+
+def _decrypted(blob: bytes, key: bytes, nonce: bytes, associated: bytes) -> bytearray:
+    plaintext = bytearray(len(blob) - OVERHEAD)
+    try:
+        AESGCM(key).decrypt_into(nonce, memoryview(blob)[_SEALED_FROM:], associated, plaintext)
+    except InvalidTag:
+        wipe(plaintext)
+        raise VaultError(
+            "a sealed record fails its check: altered, or sealed for another dataset, epoch or purpose"
+        ) from None
+    return plaintext
+
+
+def wipe(buffer: bytearray) -> None:
+    """Overwrite with zeros, in place."""
+    buffer[:] = bytes(len(buffer))
 
 
 def _misplaced(blob: bytes, own_key: bytes, own_segment: bytes) -> str:
