@@ -206,9 +206,7 @@ def check_discarded(
     assert not (derived_too and kept), "the derived key is kept after its release"
     left = [path.name for path in layout.raw.rglob("*") if path.is_file()]
     assert not left, f"left in the raw zone: {left}"
-    found = discard.verify(
-        layout.receipts, {"raw": layout.raw, "derived": layout.derived}, keys, holds=signed, store=store
-    )
+    found = discard.verify(layout, keys, holds=signed, store=store)
     assert found["good"], f"discard verify: {found['receipts'] or 'no receipt'}"
     told = [one for path in layout.receipts.glob("*.json") for one in receipts.read(path, verify=signed).segments]
     assert len({one.name for one in told}) == len(told), "a segment is in the receipts of two keys"

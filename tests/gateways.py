@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sfumato.adapters.roles import PolicyModels
 from sfumato.extraction import Models
-from sfumato.gateway import Gateway, Ports, Scope
+from sfumato.gateway import Gateway
 from sfumato.model.layout import Layout
 from sfumato.policy.load import parse
 from sfumato.policy.schema import Policy
+from sfumato.ports import Ports, Scope
 from sfumato.privacy.noise import OpenDPNoise
 from sfumato.vault import deployment
 from sfumato.vault.elsewhere import SegmentStore

@@ -74,6 +74,9 @@ class KeyService:
 
     def _vault(self, path, headers, body):
         _, operation, key = path.rsplit("/", 2)
+        if operation == "keys":
+            gone, about = self.mood == "gone", {"name": key, "soft_deleted": self.mood == "pending"}
+            return (404, {"errors": []}) if gone else (200, {"data": about})
         if self.mood == "denied" or headers.get("x-vault-token") != TOKEN:
             return 403, {"errors": ["1 error occurred: permission denied"]}
         if self.mood == "pending":
@@ -95,7 +98,10 @@ class KeyService:
         key, _, operation = path.rpartition(":")
         if self.mood == "denied" or headers.get("authorization") != f"Bearer {TOKEN}":
             return 403, {"error": {"status": "PERMISSION_DENIED", "message": f"denied on {key}"}}
-        if self.mood == "pending":
+        if path.partition("?")[0].endswith("/cryptoKeyVersions"):
+            now = {"pending": "DESTROY_SCHEDULED", "gone": "DESTROYED"}.get(self.mood, "ENABLED")
+            return 200, {"cryptoKeyVersions": [{"name": "1", "state": "DESTROYED"}, {"name": "2", "state": now}]}
+        if self.mood in {"pending", "gone"}:
             return 400, {"error": {"status": "FAILED_PRECONDITION", "message": "DESTROY_SCHEDULED"}}
         associated = base64.b64decode(body["additionalAuthenticatedData"])
         if operation == "encrypt":
@@ -106,9 +112,15 @@ class KeyService:
             return 400, {"error": {"status": "INVALID_ARGUMENT", "message": "Decryption failed"}}
         return 200, {"plaintext": base64.b64encode(plaintext).decode()}
 
-    def _aws(self, operation, body):
+    def _aws(self, operation, body):  # noqa: PLR0911 - the same
         if self.mood == "denied":
             return 400, {"__type": "AccessDeniedException", "message": "denied"}
+        if self.mood == "gone":
+            return 400, {"__type": "NotFoundException"}
+        if operation == "DescribeKey":
+            state = {"KeyId": body["KeyId"], "KeyState": "Enabled"}
+            ends = {"KeyState": "PendingDeletion", "DeletionDate": 1_800_000_000.0} if self.mood == "pending" else {}
+            return 200, {"KeyMetadata": state | ends}
         if self.mood == "pending":
             return 400, {"__type": "KMSInvalidStateException", "message": "pending deletion"}
         associated = json.dumps(body["EncryptionContext"], sort_keys=True).encode()

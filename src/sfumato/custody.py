@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sfumato.vault.deployment import Derives
     from sfumato.vault.elsewhere import SegmentStore
+    from sfumato.vault.followups import Kept
     from sfumato.vault.keys import KeyWrapper
     from sfumato.vault.keystore import EpochKeys
 
@@ -116,6 +117,36 @@ def signer(secrets: Derives, purpose: str = SIGNING) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     return Ed25519PrivateKey.from_private_bytes(secrets.derive(purpose))
+
+
+def holds(secrets: Derives) -> Callable[[bytes, bytes], bool]:
+    """Whether a mark is this deployment's over some bytes."""
+    from cryptography.exceptions import InvalidSignature
+
+    public = signer(secrets).public_key()
+
+    def checked(signed: bytes, mark: bytes) -> bool:
+        try:
+            public.verify(mark, signed)
+        except InvalidSignature:
+            return False
+        return True
+
+    return checked
+
+
+def kept(deployment: Deployment, name: str) -> Kept:
+    """A root key whose keeper can be asked what became of it.
+
+    Raises:
+        InputError: this machine keeps it, so nobody can say for certain.
+    """
+    from sfumato.vault.followups import Kept
+
+    found = root_key(Deployment(data=deployment.data, key=name))
+    if not isinstance(found, Kept):
+        raise InputError("only a key service can say that a root key is destroyed: name an aws-kms, gcp-kms or transit")
+    return found
 
 
 def key_path(key_file: Path | None) -> Path:

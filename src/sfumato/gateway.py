@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
 import rfc8785
 
-from sfumato import discovery, models_of, planning
+from sfumato import discovery, forgetting, models_of, planning
 from sfumato.audit.event import Charge
 from sfumato.audit.log import AuditLog
 from sfumato.breaks import Breaks
 from sfumato.errors import InputError, KeyMissing, Refused
 from sfumato.extraction import READING, WRITING, Extraction, Watch, billed
+from sfumato.forgetting import Forgetting, Reach
 from sfumato.gate.card import card
 from sfumato.gate.door import Door, Header
+from sfumato.ingest.forgotten import Forgotten
 from sfumato.ingest.jsonl import Limits, read
 from sfumato.ingest.pseudonym import Pseudonyms
 from sfumato.ingest.report import IngestReport
@@ -40,57 +42,19 @@ from sfumato.vault.segments import SegmentWriter, conversations_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from sqlalchemy import URL
-
-    from sfumato.embed.sentences import Embedder
-    from sfumato.extraction import Models
     from sfumato.gate.auditor import Auditor
     from sfumato.ingest.source import Source
     from sfumato.model.conversation import Conversation
     from sfumato.model.extract import Extracts
+    from sfumato.model.guarantee import Unit
     from sfumato.model.layout import Layout
     from sfumato.model.release import ModelUse
     from sfumato.planning import Resources
     from sfumato.policy.decide import Decision
     from sfumato.policy.schema import Policy
-    from sfumato.privacy.noise import OpenDPNoise
+    from sfumato.ports import Ports, Scope
     from sfumato.topics.tree import TopicTree
-    from sfumato.vault.elsewhere import SegmentStore
-    from sfumato.vault.keystore import EpochKeys
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """What a budget belongs to. `bounded`: the operator named the epoch, so dates outside it are wrong."""
-
-    dataset: str
-    epoch: str
-    bounded: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What the gateway needs from outside: sentence vectors, noise, the time, keys, signers, language models.
-
-    models: those the policy names, given what earlier runs of the epoch may have cost. database: where ledger and audit
-    log lie; None for files under the data directory. publish: told the id and bytes of each release, to put it where
-    readers look besides the data directory. raw_store: where sealed conversations lie if not in the data directory.
-    """
-
-    embedder: Callable[[], AbstractContextManager[Embedder]]
-    noise: Callable[[], AbstractContextManager[OpenDPNoise]]
-    now: Callable[[], datetime]
-    epoch_keys: EpochKeys
-    pseudonym_key: bytes
-    signer: Ed25519PrivateKey
-    audit_signer: Ed25519PrivateKey
-    models: Callable[[Decimal], Models]
-    database: URL | None = None
-    publish: Callable[[str, bytes], None] | None = None
-    raw_store: SegmentStore | None = None
 
 
 def _unheard(_dollars: Decimal) -> None:
@@ -112,6 +76,8 @@ class Gateway:
         self.epoch = scope.epoch
         self._scope = scope
         self._layout = layout
+        if policy.retention.raw_key == "memory":
+            ports = replace(ports, epoch_keys=ports.epoch_keys.in_memory())
         self._ports = ports
         self._stack = ExitStack()
         self._rubric = files.rubric
@@ -139,7 +105,8 @@ class Gateway:
             self.audit.policy_in_force()
             with self.audit.refusals("denied"):
                 self._check_history()
-                self._raw.finish()
+                if (receipt := self._raw.finish()) is not None:  # of a discard that a crash cut short
+                    self.audit.done("discard", rule="retention.raw", receipt=receipt)
                 keys, sign, now = self._ports.epoch_keys, self._ports.signer.sign, self._ports.now()
                 self.audit.swept(sweep(self._layout, keys, self.policy, now=now, sign=sign, store=self._raw.store))
         except BaseException:
@@ -163,8 +130,12 @@ class Gateway:
                 f"{self._scope.dataset} {self.epoch} is released already; new data belongs to another --epoch"
             )
         report = IngestReport()
+        if self._raw.lost():
+            self.audit.done("discard", rule="retention.raw_key")
         key = self._ports.epoch_keys.create(self._scope.dataset, self._part, "raw")
-        with self._breaks.reading(named(source)), SegmentWriter(self._raw.folder, key, store=self._raw.store) as writer:
+        _obey(decide.custody(self.policy.retention, kept=self._raw.custody()))
+        writing = SegmentWriter(self._raw.folder, key, store=self._raw.store)
+        with self._breaks.reading(named(source)), writing as writer:
             for conversation in self._read(source, report, strict=strict):
                 writer.add(conversation)
                 advance(1)
@@ -198,9 +169,7 @@ class Gateway:
         key = self._raw.key()
         if key is None:
             if self._raw.segments():
-                raise KeyMissing(
-                    f"{self._scope.dataset} {self.epoch}: the key of the sealed conversations is destroyed"
-                )
+                raise KeyMissing(f"{self._scope.dataset} {self.epoch}: {self._raw.why_closed()}")
             self._breaks.accept() if partial else self._breaks.check_extraction()
             return None
         if self._plan.reading.questions is None:
@@ -225,6 +194,28 @@ class Gateway:
         receipt = self._raw.discard(key, policy=self._plan.policy_digest, ingested=started, destroyed=self._now())
         self.audit.done("discard", rule="retention.raw", receipt=receipt)
         return receipt
+
+    def check_apart(self) -> None:
+        """Say now whether ingest and extract may be left to different processes.
+
+        Raises:
+            Refused: the policy keeps raw keys in memory only.
+        """
+        if self._raw.key() is None:
+            _obey(decide.custody(self.policy.retention, kept="elsewhere"))
+
+    @use_case("forget")
+    def forget(self, name: str, *, named: Unit = "user") -> Forgetting:
+        """Erase one person from every dataset and epoch of the data directory: see `sfumato.forgetting.forget`."""
+        reach = Reach(
+            layout=self._layout,
+            keys=self._ports.epoch_keys,
+            pseudonym_key=self._ports.pseudonym_key,
+            now=self._ports.now,
+            audit=self.audit,
+            held=frozenset({(self._scope.dataset, self.epoch)}),
+        )
+        return forgetting.forget(name, self.policy, reach, named=named, also=self._scope.dataset)
 
     def check_budget(self) -> None:
         """Say now whether a release could be paid for.
@@ -330,12 +321,15 @@ class Gateway:
     def _read(self, source: Source, report: IngestReport, *, strict: bool) -> Iterator[Conversation]:
         """A record without a date is taken to lie in the epoch; one dated outside a named epoch is rejected."""
         window = span(self.epoch, self.policy.epoch) if self._scope.bounded else None
+        pseudonyms = Pseudonyms(self._ports.pseudonym_key, dataset=self._scope.dataset)
+        gone = Forgotten(self._layout.forgotten, pseudonyms, dataset=self._scope.dataset)
+        limits = Limits(line_bytes=self.policy.input.line_bytes, strict=strict, window=window, turned_away=gone.covers)
         return read(
             source,
             mapping=planning.field_mapping(self.policy),
             unit=self.policy.unit,
-            limits=Limits(line_bytes=self.policy.input.line_bytes, strict=strict, window=window),
-            pseudonyms=Pseudonyms(self._ports.pseudonym_key, dataset=self._scope.dataset),
+            limits=limits,
+            pseudonyms=pseudonyms,
             report=report,
         )
 

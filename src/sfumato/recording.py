@@ -92,13 +92,13 @@ class Recorder:
         """
         self._log.append(self._event(operation, "deny", rule=rule))
 
-    def swept(self, parts: Sequence[tuple[str, str, str]]) -> None:
-        """Write what retention destroyed: (dataset, part, zone) of each, as `retention.sweep` gives them.
+    def swept(self, parts: Sequence[tuple[str, str, str, str | None]]) -> None:
+        """Write what retention destroyed: (dataset, part, zone, receipt) of each, as `retention.sweep` gives them.
 
         Raises:
             StorageError: as `done`.
         """
-        for dataset, part, zone in parts:
+        for dataset, part, zone, receipt in parts:
             self._log.append(
                 Event(
                     time=utc(self._now()),
@@ -109,8 +109,20 @@ class Recorder:
                     policy=self._about.policy,
                     dataset=dataset,
                     epoch=part.partition(".")[0],
+                    receipt=receipt,
                 )
             )
+
+    def forgotten(self, datasets: Sequence[str], parts: Sequence[tuple[str, str, str]]) -> None:
+        """Write that somebody is being forgotten: of every dataset and every epoch there, the same whoever it is.
+
+        Raises:
+            StorageError: as `done`.
+        """
+        epochs = sorted({(dataset, part.partition(".")[0]) for dataset, part, _ in parts})
+        event = self._event("forget", "allow", rule="unit")
+        for dataset, epoch in [*((dataset, None) for dataset in datasets), *epochs]:
+            self._log.append(replace(event, dataset=dataset, epoch=epoch))
 
     def policy_in_force(self) -> bool:
         """Write that the policy changed, if it did since this log last heard; whether it did.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sfumato.policy import decide
 from sfumato.policy.load import digest
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from sfumato.vault.keystore import EpochKeys
 
 
+class Swept(NamedTuple):
+    """A key that was destroyed; receipt: of raw data, its id."""
+
+    dataset: str
+    part: str
+    zone: str
+    receipt: str | None = None
+
+
 def sweep(
     layout: Layout,
     keys: EpochKeys,
@@ -29,8 +38,8 @@ def sweep(
     now: datetime,
     sign: Callable[[bytes], bytes],
     store: SegmentStore | None = None,
-) -> list[tuple[str, str, str]]:
-    """Destroy every epoch key whose data is older than the policy allows; (dataset, part, zone) of each.
+) -> list[Swept]:
+    """Destroy every epoch key whose data is older than the policy allows; which these were.
 
     Age counts from the oldest sealed file of a part, or from the key's own where there is none yet. Each gets a
     receipt, also where an earlier sweep was cut short before it could sign one. store: where sealed conversations lie
@@ -38,31 +47,51 @@ def sweep(
     """
     for noted in layout.derived.glob(f"*/*/{INTENT}"):
         _extracts(layout, keys, noted.parent.parent.name, noted.parent.name, sign=sign).finish()
-    swept: list[tuple[str, str, str]] = []
+    swept: list[Swept] = []
     for dataset, part, zone in list(keys.held()):
         folder = (layout.raw if zone == "raw" else layout.derived) / dataset / part
         age = now - _oldest(folder, layout.keystore, default=now)
         if decide.keep(policy.retention, data=zone, age=age, used=False).allowed:
             continue
-        moment, began = _told(now), _told(now - age)
+        moment, began, receipt = _told(now), _told(now - age), None
         if zone == "derived":
             extracts = _extracts(layout, keys, dataset, part, sign=sign)
-            extracts.discard(policy=digest(policy), began=began, destroyed=moment)
+            receipt = extracts.discard(policy=digest(policy), began=began, destroyed=moment)
         else:
-            raw = RawZone(
-                dataset=dataset,
-                part=part,
-                folder=folder,
-                keys=keys,
-                receipts=layout.receipts,
-                sign=sign,
-                store=store,
-            )
+            raw = _raw(layout, keys, dataset, part, sign=sign, store=store)
             key = raw.key()
             if key is not None:
-                raw.discard(key, policy=digest(policy), ingested=began, destroyed=moment)
-        swept.append((dataset, part, zone))
+                receipt = raw.discard(key, policy=digest(policy), ingested=began, destroyed=moment)
+        swept.append(Swept(dataset, part, zone, receipt))
+    _clear_lost(layout, keys, policy, now=now, store=store)
     return swept
+
+
+def _clear_lost(layout: Layout, keys: EpochKeys, policy: Policy, *, now: datetime, store: SegmentStore | None) -> None:
+    """Remove raw text past its limit that nobody can open: its key was in the memory of a process that ended."""
+    held = set(keys.held())
+    for folder in layout.raw.glob("*/*"):
+        dataset, part = folder.parent.name, folder.name
+        age = now - _oldest(folder, layout.keystore, default=now)
+        raw = _raw(layout, keys, dataset, part, sign=bytes, store=store)
+        known = (dataset, part, "raw") in held or not raw.segments()
+        if not known and not decide.keep(policy.retention, data="raw", age=age, used=False).allowed:
+            raw.clear()
+
+
+def _raw(
+    layout: Layout,
+    keys: EpochKeys,
+    dataset: str,
+    part: str,
+    *,
+    sign: Callable[[bytes], bytes],
+    store: SegmentStore | None,
+) -> RawZone:
+    folder = layout.raw / dataset / part
+    return RawZone(
+        dataset=dataset, part=part, folder=folder, keys=keys, receipts=layout.receipts, sign=sign, store=store
+    )
 
 
 def _extracts(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sfumato import custody
+from sfumato.audit.event import utc
 from sfumato.custody import Deployment
 from sfumato.errors import InputError
 from sfumato.model.epochs import epoch_of, span
@@ -23,16 +24,19 @@ if TYPE_CHECKING:
     from sfumato.adapters.roles import PolicyModels
     from sfumato.embed.sentences import SentenceEmbedder
     from sfumato.evaluate.auditor import Layer
+    from sfumato.forgetting import Forgetting
     from sfumato.gateway import Gateway
     from sfumato.ingest.report import IngestReport
     from sfumato.ingest.source import Streamed
+    from sfumato.model.guarantee import Unit
     from sfumato.model.prompt import Model
     from sfumato.model.strict_json import JsonObject
     from sfumato.planning import Resources
     from sfumato.policy.schema import Policy
     from sfumato.privacy.noise import OpenDPNoise
+    from sfumato.retention import Swept
     from sfumato.serve.api_keys import ApiKeys
-    from sfumato.vault.names import Zone
+    from sfumato.vault.followups import FollowUp
 
 
 def policy(name: str) -> Policy:
@@ -49,16 +53,17 @@ def gateway(
         Refused: the policy must be signed and is not.
     """
     from sfumato import gateway as use_cases
+    from sfumato import ports as needs
     from sfumato.audit.checkpoint import PURPOSE
     from sfumato.vault import durable
 
     loaded = sign.admitted(policy, deployment.trusted_keys)
-    scope = use_cases.Scope(dataset=_dataset(dataset), epoch=_epoch(epoch, loaded), bounded=epoch is not None)
+    scope = needs.Scope(dataset=_dataset(dataset), epoch=_epoch(epoch, loaded), bounded=epoch is not None)
     files = _files(policy, loaded)
     durable.directory(deployment.data)
     root = custody.root_key(deployment, made=note)
     secrets = custody.derived(deployment, root)
-    ports = use_cases.Ports(
+    ports = needs.Ports(
         embedder=lambda: embedder(loaded),
         noise=noise,
         now=lambda: datetime.now(UTC),
@@ -250,8 +255,8 @@ def collect(
     return taken(gateway, Inbox(deployment.data), Opener(secret), dataset=dataset, advance=advance)
 
 
-def sweep(deployment: Deployment, *, policy: str) -> list[tuple[str, str, str]]:
-    """Destroy sealed data that is older than the policy allows; (dataset, part, zone) of each."""
+def sweep(deployment: Deployment, *, policy: str) -> list[Swept]:
+    """Destroy sealed data that is older than the policy allows; which keys these were."""
     from contextlib import closing
 
     from sfumato.audit.checkpoint import PURPOSE
@@ -281,30 +286,78 @@ def sweep(deployment: Deployment, *, policy: str) -> list[tuple[str, str, str]]:
     return swept
 
 
+def forget(deployment: Deployment, name: str, *, policy: str, named: Unit, dataset: str | None) -> Forgetting:
+    """Erase one person from a data directory: see `sfumato.forgetting.forget`."""
+    from contextlib import closing
+
+    from sfumato import forgetting
+    from sfumato.audit.checkpoint import PURPOSE
+    from sfumato.audit.log import AuditLog
+    from sfumato.recording import About, Recorder
+
+    loaded = sign.admitted(policy, deployment.trusted_keys)
+    also = None if dataset is None else _dataset(dataset)
+    if not deployment.data.is_dir():
+        raise InputError(f"{deployment.data}: no data directory here")
+    root = custody.root_key(deployment)
+    secrets = custody.derived(deployment, root)
+    with closing(AuditLog.open(deployment.layout.audit, url=deployment.log_url)) as log:
+        recorder = Recorder(
+            log, About(policy=digest(loaded)), now=lambda: datetime.now(UTC), signer=custody.signer(secrets, PURPOSE)
+        )
+        reach = forgetting.Reach(
+            layout=deployment.layout,
+            keys=custody.epoch_keys(deployment, root),
+            pseudonym_key=secrets.derive("pseudonyms"),
+            now=lambda: datetime.now(UTC),
+            audit=recorder,
+        )
+        with recorder.use_case("forget"):
+            return forgetting.forget(name, loaded, reach, named=named, also=also)
+
+
 def verify_discard(deployment: Deployment, former: Sequence[str] = ()) -> dict[str, Any]:
     """What `vault.discard.verify` finds. former: names of root keys that were in use here before."""
-    from cryptography.exceptions import InvalidSignature
-
     from sfumato.vault import discard
 
     root = custody.root_key(deployment)
-    public = custody.signer(custody.derived(deployment, root)).public_key()
-
-    def holds(signed: bytes, mark: bytes) -> bool:
-        try:
-            public.verify(mark, signed)
-        except InvalidSignature:
-            return False
-        return True
-
-    layout = deployment.layout
+    holds = custody.holds(custody.derived(deployment, root))
     before = [custody.root_key(Deployment(data=deployment.data, key=name)) for name in former]
-    zones: dict[Zone, Path] = {"raw": layout.raw, "derived": layout.derived}
     return discard.verify(
-        layout.receipts,
-        zones,
+        deployment.layout,
         custody.epoch_keys(deployment, root),
         holds=holds,
         former=before,
         store=custody.raw_store(deployment),
     )
+
+
+def follow_discard(deployment: Deployment, former: Sequence[str]) -> list[FollowUp]:
+    """Ask the keepers of former root keys what became of them, and sign it beside the receipts that it concerns.
+
+    Raises:
+        InputError: one of them is no key of a key service, or is the one in use.
+    """
+    from contextlib import closing
+
+    from sfumato.audit.checkpoint import PURPOSE
+    from sfumato.audit.log import AuditLog
+    from sfumato.recording import About, Recorder
+    from sfumato.vault import discard
+
+    root = custody.root_key(deployment)
+    secrets = custody.derived(deployment, root)
+    asked = [custody.kept(deployment, name) for name in former]
+    if root.id in {one.id for one in asked}:
+        raise InputError("--former names the root key that is in use: rotate to another first")
+    with closing(AuditLog.open(deployment.layout.audit, url=deployment.log_url)) as log:
+        recorder = Recorder(log, About(), now=lambda: datetime.now(UTC), signer=custody.signer(secrets, PURPOSE))
+        with recorder.use_case("discard"):
+            return discard.follow(
+                deployment.layout.receipts,
+                asked,
+                holds=custody.holds(secrets),
+                sign=custody.signer(secrets).sign,
+                record=lambda one: recorder.done("discard", rule=f"provider.{one.state}", receipt=one.receipt),
+                checked=utc(datetime.now(UTC)),
+            )

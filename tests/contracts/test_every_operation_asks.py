@@ -26,9 +26,19 @@ MINUTE_OLD = NOW + timedelta(minutes=1)
 
 # What each command asks the policy, or why it has nothing to ask. A new command fails the test below until it is here.
 COMMANDS = {
-    "run": {"ingest_record", "ingest_attribute", "extraction", "release_mode", "release_topic", "release_cell", "keep"},
-    "ingest": {"ingest_record", "ingest_attribute", "keep"},
-    "extract": {"extraction", "keep"},
+    "run": {
+        "custody",
+        "ingest_record",
+        "ingest_attribute",
+        "extraction",
+        "release_mode",
+        "release_topic",
+        "release_cell",
+        "keep",
+    },
+    "ingest": {"custody", "ingest_record", "ingest_attribute", "keep"},
+    "extract": {"custody", "extraction", "keep"},
+    "forget": {"forget"},
     "release": {"release_mode", "release_topic", "release_cell", "naming", "auditing", "spend", "endpoint", "keep"},
     "sweep": {"keep"},
     "discard sweep": {"keep"},
@@ -42,7 +52,8 @@ COMMANDS = {
 NOTHING_TO_ASK = {
     "reads what is published": {"show", "export"},
     "reads the operator's own books, which hold no text": {
-        "audit checkpoint", "audit export", "audit show", "audit verify", "discard verify", "ledger show",
+        "audit checkpoint", "audit export", "audit show", "audit verify", "discard follow", "discard verify",
+        "ledger show",
     },
     "is about policies themselves": {
         "policy diff", "policy explain", "policy keygen", "policy lint", "policy schema", "policy show", "policy sign",
@@ -189,8 +200,29 @@ def test_data_that_the_policy_denies_to_live_is_destroyed_at_once(tmp_path, corp
     terms = {"now": MINUTE_OLD, "sign": ports.signer.sign}
     assert sweep(layout, ports.epoch_keys, policy(), **terms) == []
     asked = deny(monkeypatch, "keep")
-    assert [zone for _, _, zone in sweep(layout, ports.epoch_keys, policy(), **terms)] == ["raw"]
+    (swept,) = sweep(layout, ports.epoch_keys, policy(), **terms)
+    assert (swept.zone, (layout.receipts / f"{swept.receipt}.json").exists()) == ("raw", True)
     assert asked
+
+
+def test_a_key_that_the_policy_denies_to_lie_where_it_does_seals_nothing(tmp_path, corpus, monkeypatch):
+    with gateway(tmp_path / "data", policy=policy()) as opened:
+        asked = deny(monkeypatch, "custody")
+        for step in (opened.check_apart, lambda: opened.ingest(str(corpus), advance=quiet)):
+            with pytest.raises(Refused):
+                step()
+        assert len(asked) == 2
+        assert opened.waiting() == 0
+
+
+def test_who_may_not_be_forgotten_by_that_name_is_not(tmp_path, corpus, monkeypatch):
+    with gateway(tmp_path / "data", policy=policy()) as opened:
+        opened.ingest(str(corpus), advance=quiet)
+        asked = deny(monkeypatch, "forget")
+        with pytest.raises(Refused):
+            opened.forget("person-00001")
+        assert asked
+        assert not opened._layout.forgotten.exists()
 
 
 def commands(group: object, prefix: str = "") -> set[str]:

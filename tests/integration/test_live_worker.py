@@ -51,6 +51,7 @@ from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.query import WorkerSocket
 from sfumato.serve.store import ReleaseStore
+from sfumato.vault.derived import DerivedStore
 from sfumato.vault.keystore import EpochKeys
 
 POLICY = policy()
@@ -280,6 +281,19 @@ def test_what_is_destroyed_is_let_go_of_and_its_answers_stay(data):
         assert len(queries(ledger)) == 1
         assert not opened._shelf._columns
         assert not opened._shelf._keys
+
+
+def test_who_is_forgotten_is_in_no_later_answer_of_a_worker_that_runs(data):
+    with desk(data, POLICY) as (opened, _):
+        before = opened._shelf.columns(terms_of(POLICY), None)
+        assert before is opened._shelf.columns(terms_of(POLICY), None)
+        part = f"{EPOCH}.{terms_of(POLICY).plan.extraction_digest[:12]}"
+        layout = Layout(data=data)
+        key = EpochKeys(layout.keystore, ROOT).open(DATASET, part, "derived")
+        DerivedStore(layout.derived / DATASET / part, key).forget((3).to_bytes(16, "big"))
+        after = opened._shelf.columns(terms_of(POLICY), None)
+        assert len(set(before.unit_of)) - len(set(after.unit_of)) == 1
+        assert list(opened._shelf._columns.values()) == [after]
 
 
 def test_a_desk_holds_no_way_to_the_root_key(data):

@@ -235,8 +235,7 @@ def test_a_receipt_says_where_segments_lay_and_is_not_good_until_that_is_looked_
 
     def verified(store):
         found = discard.verify(
-            layout.receipts,
-            {"raw": layout.raw, "derived": layout.derived},
+            layout,
             keys_of(run.data),
             holds=lambda *_: True,
             store=store,

@@ -193,8 +193,11 @@ def test_a_log_that_was_cut_short_keeps_the_gateway_shut(data, corpus):
 
 def test_what_retention_destroys_is_in_the_log(data):
     with closing(AuditLog.open(Layout(data=data).audit)) as log:
-        Recorder(log, About(policy="a" * 64), now=lambda: NOW).swept([("chats", "2026-10.0123456789ab", "raw")])
+        Recorder(log, About(policy="a" * 64), now=lambda: NOW).swept(
+            [("chats", "2026-10.0123456789ab", "raw", "f" * 32)]
+        )
     (event,) = events(data)
+    assert event.receipt == "f" * 32
     assert (event.operation, event.rule, event.epoch, event.actor) == (
         "sweep",
         "retention.raw_ttl",

@@ -68,8 +68,7 @@ def told(opened: Gateway) -> list[tuple[str, str]]:
     """Zone of each receipt, and the problems that `discard verify` finds with it."""
     layout = opened._layout
     found = discard.verify(
-        layout.receipts,
-        {"raw": layout.raw, "derived": layout.derived},
+        layout,
         opened._ports.epoch_keys,
         holds=lambda signed, mark: holds(opened, signed, mark),
     )

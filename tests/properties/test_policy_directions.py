@@ -93,6 +93,7 @@ RANKED = {
     "naming.evidence": ["released_phrases", "private_summaries"],
     "auditor.provider": ["anthropic", "detectors"],
     "auditor.on_denial": ["drop", "coarser"],
+    "retention.raw_key": ["memory", "stored"],
     "retention.derived": ["discard_after_release", "keep_until_ttl"],
     "signature_required": [True, False],
     "extraction.batch": [False, True],

@@ -12,6 +12,7 @@ import key_services
 from sfumato.errors import KeyMissing, StorageError, VaultError
 from sfumato.ingest.pseudonym import Pseudonyms
 from sfumato.model import signature
+from sfumato.model.layout import Layout
 from sfumato.vault import deployment, discard, receipts, rotation
 from sfumato.vault.inventory import inventory
 from sfumato.vault.keys import PURPOSES, RootKey
@@ -213,13 +214,7 @@ def discarded(zone):
 
 
 def verified(tmp_path, keys, former=()):
-    return discard.verify(
-        tmp_path / "receipts",
-        {"raw": tmp_path / "raw", "derived": tmp_path / "derived"},
-        keys,
-        holds=lambda signed, mark: signed[:8] == mark,
-        former=former,
-    )
+    return discard.verify(Layout(data=tmp_path), keys, holds=lambda signed, mark: signed[:8] == mark, former=former)
 
 
 def test_a_discard_is_found_out_where_a_copy_of_the_key_lies_in_the_store_under_any_name(store, tmp_path):

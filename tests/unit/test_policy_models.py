@@ -280,6 +280,8 @@ def test_explain_of_a_guarded_policy_begins_with_what_is_not_guaranteed():
          "facet-too-fine", "warning"),
         ([("model: reader", "model: reader, batch: true, region: eu")], "batch-outside-region", "warning"),
         ([("model: reader", "model: reader, window: 1000")], "window-small", "warning"),
+        ([("{derived_ttl", "{raw_key: memory, derived_ttl"), ("model: reader", "model: reader, batch: true")],
+         "memory-key-and-batches", "warning"),
         ([("{derived_ttl", "{raw_ttl: 23h, derived_ttl")], "raw-shorter-than-batch", "warning"),
         ([("{derived_ttl", "{raw_ttl: 23h, derived_ttl"), ("model: reader", "model: reader, batch: true")],
          "raw-shorter-than-batch", "error"),

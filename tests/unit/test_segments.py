@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sfumato.errors import InputError, KeyMissing, StorageError, VaultError
 from sfumato.model.conversation import Conversation, Message
 from sfumato.model.extract import Extracts
-from sfumato.vault import derived, durable
+from sfumato.vault import container, derived, durable
 from sfumato.vault.derived import DerivedStore
 from sfumato.vault.keys import RootKey
 from sfumato.vault.keystore import EpochKey, EpochKeys
@@ -455,3 +455,29 @@ def test_wiping_derived_data_leaves_nothing(tmp_path):
     (tmp_path / f".{NAME}.drv.0.tmp").touch()
     assert store.wipe() == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_buffer_that_a_record_was_opened_into_is_wiped_when_the_next_is_asked_for(tmp_path):
+    """And at the end, and where the reader gives up in the middle."""
+    write(tmp_path, 3)
+    (path,) = segment_paths(tmp_path)
+    wanted = container.Wanted(context=RAW.context("raw segment"), file_id=bytes.fromhex(path.stem), people=RAW.people())
+    opened = []
+    for buffer in container.records(path, RAW, wanted):
+        assert b"hello" in buffer
+        assert all(not any(one) for one in opened)
+        opened.append(buffer)
+    reading = container.records(path, RAW, wanted)
+    opened.append(next(reading))
+    reading.close()
+    assert len(opened) == 4
+    assert all(len(one) > 50 and not any(one) for one in opened)
+
+
+def test_what_is_read_of_extracts_outlives_the_buffer(tmp_path):
+    """Columns are copies: else wiping would zero vectors and facets."""
+    store = DerivedStore(tmp_path, DERIVED)
+    store.write("0" * 32, [batch(3)])
+    (found,) = store.batches()
+    assert found.vectors.any()
+    assert found.vectors.flags.owndata or found.vectors.base.flags.owndata

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sfumato.audit.event import utc
 from sfumato.errors import InputError, KeyMissing, StorageError, VaultError
 from sfumato.model.private import Private
+from sfumato.vault.followups import Fate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +48,28 @@ class AwsKey(Private):
     def unwrap(self, blob: bytes, context: Mapping[str, str]) -> bytes:
         """What `wrap` was given. Raises: see `KeyWrapper`."""
         return self._call("decrypt", "Plaintext", CiphertextBlob=blob, EncryptionContext=dict(context))
+
+    def fate(self) -> Fate:
+        """What DescribeKey says: a deletion waits 7 to 30 days, and afterwards there is no such key."""
+        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
+
+        told = {"service": TITLE, "call": "DescribeKey"}
+        try:
+            found = self._client.describe_key(KeyId=self._arn).get("KeyMetadata", {})
+        except ClientError as failure:
+            if failure.response.get("Error", {}).get("Code") == "NotFoundException":
+                return Fate(state="destroyed", evidence=told | {"answer": "NotFoundException"})
+            raise self._told(failure.response) from None
+        except (BotoCoreError, ResponseParserError) as failure:
+            raise StorageError(f"{TITLE} can't be used now ({type(failure).__name__}): run again") from None
+        state, ends = found.get("KeyState"), found.get("DeletionDate")
+        if state is None:
+            raise StorageError(f"{TITLE} can't be used now (an answer without KeyState)")
+        if state != "PendingDeletion":
+            return Fate(state="usable", evidence=told)
+        when = {"deletion": utc(ends)} if isinstance(ends, datetime) else {}
+        return Fate(state="pending", evidence=told | {"answer": "PendingDeletion"} | when)
 
     def _call(self, operation: str, field: str, **parameters: object) -> bytes:
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sfumato.adapters.kms_http import OK, Service, ask, token_checked
 from sfumato.errors import KeyMissing, StorageError, VaultError
 from sfumato.model.private import Private
+from sfumato.vault.followups import Fate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,11 +56,29 @@ class GoogleKey(Private):
             raise VaultError(f"{self.id} does not open this: another key, another context, or altered")
         return self._bytes(answer, "plaintext")
 
+    def fate(self) -> Fate:
+        """What it says of the key's versions: destroyed once all are; scheduled, they are restored within 30 days."""
+        told = {"service": TITLE, "call": "cryptoKeyVersions.list"}
+        answer = ask(
+            self._service, "GET", f"/v1/{self._resource}/cryptoKeyVersions?pageSize=1000", headers=self._headers()
+        )
+        found = answer.body.get("cryptoKeyVersions")
+        if answer.status != OK or not isinstance(found, list) or not found or answer.text("nextPageToken"):
+            raise KeyMissing(f"{TITLE} does not tell the versions of {self.id} (status {answer.status})")
+        states = {str(one.get("state")) for one in found if isinstance(one, dict)}
+        if states == {"DESTROYED"}:
+            return Fate(state="destroyed", evidence=told | {"answer": "DESTROYED"})
+        if states <= {"DESTROYED", "DESTROY_SCHEDULED"}:
+            return Fate(state="pending", evidence=told | {"answer": "DESTROY_SCHEDULED"})
+        return Fate(state="usable", evidence=told)
+
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {token_checked(self._token(), title=TITLE, how=HOW)}"}
+
     def _ask(self, operation: str, body: dict[str, str], context: Mapping[str, str]) -> Answer:
-        headers = {"authorization": f"Bearer {token_checked(self._token(), title=TITLE, how=HOW)}"}
         associated = base64.b64encode(json.dumps(dict(context), sort_keys=True).encode()).decode()
         body = {**body, "additionalAuthenticatedData": associated}
-        return ask(self._service, "POST", f"/v1/{self._resource}:{operation}", body=body, headers=headers)
+        return ask(self._service, "POST", f"/v1/{self._resource}:{operation}", body=body, headers=self._headers())
 
     def _bytes(self, answer: Answer, field: str) -> bytes:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sfumato.adapters.kms_http import OK, ask, token_checked
 from sfumato.errors import KeyMissing, VaultError
 from sfumato.model.private import Private
+from sfumato.vault.followups import Fate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 TITLE = "the transit engine"
 HOW = "set VAULT_TOKEN, or write it to the file that VAULT_TOKEN_FILE names"
-_BAD_REQUEST = 400
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 # Of the 400s, what the engine says of the ciphertext; the others are about the key, the token or the request.
 _NOT_OPENED = re.compile("message authentication failed|invalid ciphertext|unable to decrypt|base64", re.IGNORECASE)
 
@@ -67,13 +68,27 @@ class TransitKey(Private):
         except ValueError:
             raise self._unusable(answer) from None
 
-    def _ask(self, operation: str, body: dict[str, str], context: Mapping[str, str]) -> Answer:
+    def fate(self) -> Fate:
+        """What it says of the key, which it deletes at once where `deletion_allowed` was set, or marks as deleted."""
+        told = {"service": TITLE, "call": "read key"}
+        answer = ask(self._service, "GET", f"/v1/{self._mount}/keys/{self._name}", headers=self._headers())
+        if answer.status == _NOT_FOUND:
+            return Fate(state="destroyed", evidence=told | {"answer": "404"})
+        data = answer.body.get("data")
+        if answer.status != OK or not isinstance(data, dict):
+            raise self._unusable(answer)
+        if data.get("soft_deleted") is True:
+            return Fate(state="pending", evidence=told | {"answer": "soft_deleted"})
+        return Fate(state="usable", evidence=told)
+
+    def _headers(self) -> dict[str, str]:
         headers = {"x-vault-token": token_checked(self._token(), title=TITLE, how=HOW), "x-vault-request": "true"}
-        if self._namespace:
-            headers["x-vault-namespace"] = self._namespace
+        return headers | ({"x-vault-namespace": self._namespace} if self._namespace else {})
+
+    def _ask(self, operation: str, body: dict[str, str], context: Mapping[str, str]) -> Answer:
         associated = base64.b64encode(json.dumps(dict(context), sort_keys=True).encode()).decode()
         path = f"/v1/{self._mount}/{operation}/{self._name}"
-        return ask(self._service, "POST", path, body={**body, "associated_data": associated}, headers=headers)
+        return ask(self._service, "POST", path, body={**body, "associated_data": associated}, headers=self._headers())
 
     def _unusable(self, answer: Answer) -> KeyMissing:
         return KeyMissing(

@@ -86,7 +86,9 @@ class Database:
         @sql.event.listens_for(engine, "connect")
         def _configure(connection: sqlite3.Connection, _record: object) -> None:
             connection.isolation_level = None  # BEGIN is ours
-            for pragma in ("journal_mode=WAL", "synchronous=FULL") if create else ("query_only=ON",):
+            for pragma in (
+                ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON") if create else ("query_only=ON",)
+            ):
                 connection.execute(f"PRAGMA {pragma}")
 
         @sql.event.listens_for(engine, "begin")

@@ -18,6 +18,7 @@ from sfumato.cli import (
     dev,
     discard,
     evaluate,
+    forget,
     keys,
     ledger,
     mcp,
@@ -69,6 +70,7 @@ app.command()(mcp.mcp)
 app.command()(synth.synth)
 app.command()(bench.bench)
 app.command()(discard.sweep)
+app.command()(forget.forget)
 for group in (
     policy.group, ledger.group, keys.group, discard.group, audit.group, evaluate.group, attack.group, taxonomy.group,
     db.group, dev.group,

@@ -49,7 +49,8 @@ def run(
     json: Json = False,
 ) -> None:
     """Ingest, extract, discard and release in one go; prints the release."""
-    with _opened(policy, _at(data, key_file, key, trusted_keys, database, raw_store), dataset, epoch) as gateway:
+    deployment = _at(data, key_file, key, trusted_keys, database, raw_store)
+    with _opened(policy, deployment, dataset, epoch) as gateway:
         stored = gateway.stored()
         if stored is not None:
             printing.note(
@@ -60,7 +61,10 @@ def run(
             return
         gateway.check_budget()
         gateway.check_models()
-        _ingest(gateway, input, strict=strict)
+        if input == INBOX:
+            _collect(deployment, gateway, dataset)
+        else:
+            _ingest(gateway, input, strict=strict)
         _extract(gateway)
         _print(_release(gateway), as_json=json)
 
@@ -82,6 +86,7 @@ def ingest(
     """Seal conversations into the vault; ids become keyed hashes. INPUT `inbox:` is what the server was sent."""
     deployment = _at(data, key_file, key, trusted_keys, database, raw_store)
     with _opened(policy, deployment, dataset, epoch) as gateway:
+        gateway.check_apart()
         report = _collect(deployment, gateway, dataset) if input == INBOX else _ingest(gateway, input, strict=strict)
     if json:
         printing.result(report)
@@ -102,6 +107,7 @@ def extract(
 ) -> None:
     """Turn sealed conversations into sealed phrases, facets and vectors, and destroy the raw text's key."""
     with _opened(policy, _at(data, key_file, key, trusted_keys, database, raw_store), dataset, epoch) as gateway:
+        gateway.check_apart()
         receipt = _extract(gateway, partial=partial)
     if json:
         printing.result({"receipt": receipt})
@@ -141,7 +147,9 @@ def _at(
 
 def _opened(policy: str, deployment: Deployment, dataset: str, epoch: str | None) -> Gateway:
     from sfumato import wiring
+    from sfumato.model.nodump import seal_memory
 
+    seal_memory()
     return wiring.gateway(deployment, policy=policy, dataset=dataset, epoch=epoch, note=printing.note)
 
 

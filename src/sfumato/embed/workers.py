@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, cast
 
 from sfumato.errors import ModelUnavailable
+from sfumato.model.nodump import seal_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -135,6 +136,7 @@ def _reply(pipe: Connection) -> NDArray[np.float32] | None:
 
 def _serve(pipe: Connection, weights: Weights, precision: Precision) -> None:
     """A worker's life: load, then answer errands until the parent hangs up."""
+    seal_memory()
     os.environ.update(_ENVIRONMENT)
     with suppress(EOFError, OSError), pipe:
         try:

@@ -77,6 +77,12 @@ class Inbox:
                 raise StorageError("too many boxes wait in the inbox; collect them")
             return _create(path, content)
 
+    def datasets(self) -> list[str]:
+        """Those of which boxes came."""
+        with _storage(self._folder):
+            found = [path.name for path in self._folder.iterdir() if path.is_dir()] if self._folder.is_dir() else []
+        return sorted(name for name in found if _DATASET.fullmatch(name))
+
     def names(self, dataset: str) -> list[str]:
         """The boxes that wait, in the order of their names."""
         folder = self._path(dataset, "0" * 32, BOX).parent

@@ -13,7 +13,7 @@ from sfumato.ingest.record import BadRecord, FieldMapping, Records
 from sfumato.ingest.source import Damaged, Held, Streamed, lines, named, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from sfumato.ingest.pseudonym import Pseudonyms
@@ -32,19 +32,22 @@ class Limits:
     """line_bytes: a longer line is passed over, unread. strict: the first bad line ends the reading.
 
     window: first moment of the epoch and first moment after it; a conversation dated outside is turned away, one
-    without a date is taken to lie inside.
+    without a date is taken to lie inside. turned_away: whether a conversation is of somebody who was forgotten.
     """
 
     line_bytes: int = 10 << 20
     strict: bool = False
     window: tuple[datetime, datetime] | None = None
+    turned_away: Callable[[Conversation], bool] | None = None
 
     def admit(self, conversation: Conversation) -> Conversation:
-        """The conversation, if its date allows.
+        """The conversation, if its date and its owner allow.
 
         Raises:
-            BadRecord: `wrong_epoch`.
+            BadRecord: `wrong_epoch`, `forgotten`.
         """
+        if self.turned_away is not None and self.turned_away(conversation):
+            raise BadRecord("forgotten")
         if self.window is None or conversation.timestamp is None:
             return conversation
         if self.window[0] <= conversation.timestamp < self.window[1]:

@@ -38,7 +38,7 @@ class Pseudonyms(Private):
     with the root key and never beside the data.
     """
 
-    __slots__ = ("_conversation", "_line", "_user")
+    __slots__ = ("_conversation", "_line", "_tombstone", "_user")
 
     def __init__(self, key: bytes, *, dataset: str) -> None:
         if len(key) != KEY_BYTES:
@@ -46,6 +46,7 @@ class Pseudonyms(Private):
         self._user = _keyed(key, "user", dataset)
         self._conversation = _keyed(key, "conversation", dataset)
         self._line = _keyed(key, "line", dataset)
+        self._tombstone = _keyed(key, "tombstone", dataset)
 
     def user(self, raw: str) -> bytes:
         """Pseudonym of a user; `raw` as `canonical` gives it."""
@@ -68,6 +69,12 @@ class Pseudonyms(Private):
         digest = self._line.copy()
         digest.update(bytes((len(within),)) + within + content)
         return digest.finalize()[:PSEUDONYM_BYTES]
+
+    def tombstone(self, pseudonym: bytes) -> bytes:
+        """What stands for a pseudonym on the list of who was forgotten: it leads back to no sealed row."""
+        digest = self._tombstone.copy()
+        digest.update(pseudonym)
+        return digest.digest()[:PSEUDONYM_BYTES]
 
 
 def _keyed(key: bytes, purpose: str, dataset: str) -> HMAC:

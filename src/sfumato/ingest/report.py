@@ -7,7 +7,7 @@ from typing import Literal
 from sfumato.model.private import Private
 
 Rejection = Literal[
-    "not_utf8", "not_json", "not_object", "too_long", "no_user", "no_text", "bad_messages", "wrong_epoch"
+    "not_utf8", "not_json", "not_object", "too_long", "no_user", "no_text", "bad_messages", "wrong_epoch", "forgotten"
 ]
 Warning_ = Literal["bad_timestamp", "unknown_role", "odd_attribute"]
 ADVICE: dict[Rejection, str] = {

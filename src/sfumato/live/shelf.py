@@ -62,6 +62,7 @@ class Shelf(Private):
         self._now = now
         self._known: dict[str, Known | None] = {}
         self._columns: OrderedDict[tuple[str, str, str | None], Columns] = OrderedDict()
+        self._stamps: dict[tuple[str, str], frozenset[tuple[str, int, int]]] = {}
 
     def epochs(self) -> list[tuple[str, str]]:
         """Dataset and epoch of all extracts whose keys are held."""
@@ -98,6 +99,7 @@ class Shelf(Private):
         name = terms.plan.dataset, part
         if name not in self._keys or not self._lives(terms, name):
             return None
+        self._let_go_of_former(name)
         found = self._columns.pop((*name, places.release if places else None), None)
         if found is None:
             store = DerivedStore(self._layout.derived / terms.plan.dataset / part, self._keys[name])
@@ -117,9 +119,21 @@ class Shelf(Private):
         ):
             return True
         del self._keys[name]
+        self._drop(name)
+        return False
+
+    def _let_go_of_former(self, name: tuple[str, str]) -> None:
+        """Columns of files that are no longer these: somebody was forgotten, and may not stay in memory."""
+        folder = self._layout.derived / name[0] / name[1]
+        told = ((path.name, path.stat()) for path in folder.glob(f"*{SUFFIX}"))
+        stamp = frozenset((file, status.st_ino, status.st_mtime_ns) for file, status in told)
+        if self._stamps.setdefault(name, stamp) != stamp:
+            self._stamps[name] = stamp
+            self._drop(name)
+
+    def _drop(self, name: tuple[str, str]) -> None:
         for key in [key for key in self._columns if key[:2] == name]:
             del self._columns[key]
-        return False
 
     def _own(self, terms: Terms) -> Known | None:
         """The newest release of an epoch; one with places before one without."""

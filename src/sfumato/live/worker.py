@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import signal
 import socket
 import struct
@@ -16,6 +15,7 @@ from sfumato.audit.event import Role
 from sfumato.errors import InputError, SfumatoError, StorageError
 from sfumato.live.desk import Reply
 from sfumato.live.schedule import Schedule
+from sfumato.model.nodump import seal_memory
 from sfumato.model.question import parse
 from sfumato.model.strict_json import Node, loads
 from sfumato.vault import durable
@@ -102,7 +102,7 @@ def until_told(worker: Worker, ready: Callable[[Path], None] = lambda _path: Non
     Raises:
         Refused, StorageError: as `Worker.serve`.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    seal_memory()
     before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         worker.serve(ready)

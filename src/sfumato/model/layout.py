@@ -31,6 +31,11 @@ class Layout:
         return self.data / "keystore"
 
     @property
+    def forgotten(self) -> Path:
+        """Who was forgotten, as keyed hashes. Copy it into backups: what it keeps out would come back."""
+        return self.data / "forgotten"
+
+    @property
     def ledger(self) -> Path:
         """What has been spent."""
         return self.data / "ledger.db"

@@ -194,6 +194,28 @@ class RetentionFacts(Section):
         return decide.keep(policy.retention, data=self.data, age=age, used=self.used)
 
 
+class CustodyFacts(Section):
+    """The key of raw text is here. elsewhere: another process would have to hold it."""
+
+    at: Literal["custody"]
+    kept: Literal["stored", "memory", "elsewhere"]
+
+    def decided(self, policy: Policy) -> Decision:
+        """By where the policy wants raw keys."""
+        return decide.custody(policy.retention, kept=self.kept)
+
+
+class ForgetFacts(Section):
+    """Somebody is to be forgotten. named: whose id was given."""
+
+    at: Literal["forget"]
+    named: Literal["user", "conversation"]
+
+    def decided(self, policy: Policy) -> Decision:
+        """By the unit."""
+        return decide.forget(policy.unit, named=self.named)
+
+
 Facts = Annotated[
     TopicFacts
     | CellFacts
@@ -207,7 +229,9 @@ Facts = Annotated[
     | SpendFacts
     | RecordFacts
     | AttributeFacts
-    | RetentionFacts,
+    | RetentionFacts
+    | CustodyFacts
+    | ForgetFacts,
     Field(discriminator="at"),
 ]
 

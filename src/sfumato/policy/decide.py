@@ -180,6 +180,26 @@ def keep(retention: Retention, *, data: Literal["raw", "derived"], age: timedelt
     return _within("retention.derived_ttl", retention.derived_ttl, age)
 
 
+def forget(unit: Unit, *, named: Unit) -> Decision:
+    """Whether what is named can be forgotten: what is not the unit of privacy is not told apart once it is taken in."""
+    if named == unit:
+        return _allow("unit", f"the {unit} is told apart by a keyed hash")
+    if unit == "user":
+        return _deny("unit", "the unit is the user: name the user, whose conversations are all forgotten")
+    return _deny("unit", "the unit is the conversation, and no user id was kept: name a conversation by its id")
+
+
+def custody(retention: Retention, *, kept: Literal["stored", "memory", "elsewhere"]) -> Decision:
+    """Whether the key of raw text may be where it is. elsewhere: another process would have to hold it."""
+    if retention.raw_key == "stored" or kept == "memory":
+        return _allow("retention.raw_key", "the key of raw text is where the policy wants it")
+    if kept == "stored":
+        why = "the policy wants raw keys in memory only, and one of this epoch is stored: run `sfumato extract` first"
+    else:
+        why = "raw keys are in the memory of one process only, which both ingests and extracts: use `sfumato run`"
+    return _deny("retention.raw_key", why)
+
+
 def _within(rule: str, limit: str, age: timedelta) -> Decision:
     if age > timedelta(hours=hours(limit)):
         return _deny(rule, f"older than {limit}")

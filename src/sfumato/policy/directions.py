@@ -119,6 +119,7 @@ DIRECTIONS: Mapping[str, Direction] = {
     "spend.usd_per_epoch": _D.FREE,
     "retention.raw": _D.INCOMPARABLE,
     "retention.raw_ttl": _D.SHORTER,
+    "retention.raw_key": _D.RANKED,
     "retention.derived": _D.RANKED,
     "retention.derived_ttl": _D.SHORTER,
     "queries.live": _D.SMALLER,
@@ -143,6 +144,7 @@ RANKS: Mapping[str, tuple[str, ...]] = {
     "naming.evidence": ("released_phrases", "private_summaries"),
     "auditor.provider": ("anthropic", "detectors"),  # a model reads after the detectors, not in their place
     "auditor.on_denial": ("drop", "coarser"),
+    "retention.raw_key": ("memory", "stored"),
     "retention.derived": ("discard_after_release", "keep_until_ttl"),
 }
 # Where no model is asked, its settings mean nothing; from none to one, the provider is what has changed.

@@ -178,12 +178,15 @@ def _thrown(policy: Policy, _: Forecast) -> Iterator[str]:
     kept = policy.retention
     yield "Raw text: its key is destroyed as soon as it is extracted, with a signed receipt."
     yield f"Until then the policy lets it wait, sealed, for {kept.raw_ttl}."
+    if kept.raw_key == "memory":
+        yield "The key of raw text is in the memory of one process only: a crash loses what is not yet extracted."
     parts = "phrases, facets, vectors" + (", summaries" if policy.guarantee.mode == "guarded" else "")
     if kept.derived == "discard_after_release":
         yield f"Extracts ({parts}, all sealed): destroyed with the release."
     elif policy.queries.live:
         yield f"Extracts ({parts}, all sealed): kept after the release, for live questions."
     yield f"The policy lets extracts live, sealed, for {kept.derived_ttl}."
+    yield f"One {policy.unit} can be forgotten (`sfumato forget`): what is sealed of it can't be read any more."
     yield "Attributes that no facet declares are dropped as a record comes in. User ids are replaced by keyed hashes."
 
 

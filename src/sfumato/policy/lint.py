@@ -158,6 +158,12 @@ def _retention(policy: Policy, _: Forecast, __: Circumstances) -> Iterator[Findi
             "retention.derived_ttl",
             f"{kept.derived_ttl} is shorter than a {policy.epoch}: what came first is gone before the release",
         )
+    if kept.raw_key == "memory" and policy.extraction.batch:
+        yield warning(
+            "memory-key-and-batches",
+            "retention.raw_key",
+            "batches take hours, and a crash meanwhile loses all raw text; set extraction.batch to false",
+        )
     if kept.derived == "keep_until_ttl" and not policy.queries.live:
         yield warning(
             "derived-outlives-release",

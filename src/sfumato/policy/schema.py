@@ -120,10 +120,14 @@ class Topics(Section):
 
 
 class Retention(Section):
-    """How long sealed data may live. Raw text is discarded as soon as it is extracted."""
+    """How long sealed data may live. Raw text is discarded as soon as it is extracted.
+
+    raw_key: stored, wrapped by the root key; or in memory only, where a crash may lose text that is not yet extracted.
+    """
 
     raw: Literal["discard_after_extraction"] = "discard_after_extraction"
     raw_ttl: Duration = "24h"
+    raw_key: Literal["stored", "memory"] = "stored"
     derived: Literal["discard_after_release", "keep_until_ttl"] = "discard_after_release"
     derived_ttl: Duration = "30d"
 

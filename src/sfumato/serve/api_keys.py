@@ -256,7 +256,9 @@ def _engine(path: Path, mode: Literal["rw", "ro"]) -> sql.Engine:
     location = f"file:{quote(str(path.resolve()))}?mode={mode}&immutable=0"
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(location, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+        opened = sqlite3.connect(location, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+        opened.execute("PRAGMA secure_delete=ON")
+        return opened
 
     return sql.create_engine("sqlite://", creator=connect, poolclass=sql.NullPool)
 

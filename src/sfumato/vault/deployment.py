@@ -155,7 +155,7 @@ def _keys(directory: Path) -> list[tuple[names.Name, Wrapped]]:
 def _opens(key: Wrapped, root: RootKey, name: names.Name) -> bool:
     """Whether a first root key is the one: another would derive other pseudonyms, and nothing else would tell."""
     try:
-        root.unwrap(key.blob, names.context(name, key.id))
+        root.unwrap(key.blob, names.context(name, key.id, key.cut))
     except VaultError:
         return False
     return True

@@ -10,11 +10,11 @@ import numpy as np
 from sfumato.model.conversation import PSEUDONYM_BYTES
 from sfumato.model.extract import Extracts
 from sfumato.model.private import Private
-from sfumato.vault import container, durable
+from sfumato.vault import container, durable, superseding
 from sfumato.vault.envelope import context_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -75,8 +75,29 @@ class DerivedStore(Private):
             StorageError: a file can't be read.
         """
         for path in self._paths():
-            for record in container.records(path, self._key, context=self._context(path.stem)):
-                yield decode(record)
+            yield from self._read(path)
+
+    def forget(self, person: bytes) -> None:
+        """Write anew every file that holds rows of this pseudonym, without them; zero and unlink the old.
+
+        Raises:
+            VaultError: as `batches`. StorageError: a file can't be written; the rows may still be there.
+        """
+        for path in self._paths():
+            superseding.clear(path)
+            if not any(person in batch.unit_ids for batch in self._read(path)):
+                continue
+            draft = container.Draft(self._key, context=self._context(path.stem))
+            for batch in self._read(path):
+                rows = [row for row, unit in enumerate(batch.unit_ids) if unit != person]
+                draft.add(encode(_of(batch, rows)))
+            with superseding.replacing(path):
+                draft.write(path)
+
+    def _read(self, path: Path) -> Iterator[Extracts]:
+        wanted = container.Wanted(context=self._context(path.stem))
+        for record in container.records(path, self._key, wanted):
+            yield decode(record)
 
     def wipe(self) -> int:
         """Unlink every file, and what a killed writer left; how many. Destroy the key first: this only tidies up.
@@ -121,11 +142,11 @@ def encode(batch: Extracts) -> bytes:
     return bytes(sink.getvalue())
 
 
-def decode(record: bytes) -> Extracts:
-    """The batch that `encode` wrote."""
+def decode(record: bytes | bytearray) -> Extracts:
+    """The batch that `encode` wrote; it keeps no view of the record."""
     import pyarrow as pa
 
-    with pa.ipc.open_stream(record) as stream:
+    with pa.ipc.open_stream(pa.py_buffer(record)) as stream:
         table = stream.read_next_batch()
     return Extracts(
         conversation_ids=table.column("conversation_id").to_pylist(),
@@ -151,24 +172,28 @@ def _codes(codes: NDArray[np.int16]) -> pa.Array:
 
 
 def _array(column: pa.Array, kind: type[Scalar]) -> NDArray[Scalar]:
-    """(n,) or, of a column of lists, (n, k)."""
+    """(n,) or, of a column of lists, (n, k): a copy."""
     import pyarrow as pa
 
     if not pa.types.is_fixed_size_list(column.type):
-        return np.asarray(column.to_numpy(zero_copy_only=False), kind)
-    return np.asarray(column.flatten().to_numpy(), kind).reshape(len(column), column.type.list_size)
+        return np.array(column.to_numpy(zero_copy_only=False), kind)
+    return np.array(column.flatten().to_numpy(), kind).reshape(len(column), column.type.list_size)
 
 
 def _cut(batch: Extracts, start: int) -> Extracts:
-    rows = slice(start, start + BATCH_ROWS)
-    if len(batch) <= BATCH_ROWS:
-        return batch
+    rows = range(start, min(start + BATCH_ROWS, len(batch)))
+    return batch if len(batch) <= BATCH_ROWS else _of(batch, rows)
+
+
+def _of(batch: Extracts, rows: Sequence[int]) -> Extracts:
+    """Some rows of a batch."""
+    index = np.asarray(rows, np.intp)
     return Extracts(
-        conversation_ids=batch.conversation_ids[rows],
-        unit_ids=batch.unit_ids[rows],
-        phrases=batch.phrases[rows],
-        facets={name: codes[rows] for name, codes in batch.facets.items()},
-        vectors=batch.vectors[rows],
-        relevant=None if batch.relevant is None else batch.relevant[rows],
-        summaries=batch.summaries[rows],
+        conversation_ids=[batch.conversation_ids[row] for row in rows],
+        unit_ids=[batch.unit_ids[row] for row in rows],
+        phrases=[batch.phrases[row] for row in rows],
+        facets={name: codes[index] for name, codes in batch.facets.items()},
+        vectors=batch.vectors[index],
+        relevant=None if batch.relevant is None else batch.relevant[index],
+        summaries=[batch.summaries[row] for row in rows] if batch.summaries else (),
     )

@@ -5,22 +5,23 @@ from __future__ import annotations
 import hmac
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from sfumato.errors import KeyMissing, VaultError
 from sfumato.model.private import Private
-from sfumato.vault import deployment, durable, superseding, traces, wrapped
+from sfumato.vault import cuts, deployment, durable, superseding, traces, wrapped
 from sfumato.vault.envelope import ID_BYTES, KEY_BYTES, context_of
 from sfumato.vault.keys import RootKey
 from sfumato.vault.names import SUFFIX, context, named, path_of, spoken
+from sfumato.vault.people import People
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sfumato.vault.keys import KeyWrapper
-    from sfumato.vault.names import Zone
+    from sfumato.vault.names import Name, Zone
     from sfumato.vault.wrapped import Wrapped
 
 MEMORY = "memory"
@@ -30,7 +31,7 @@ MEMORY = "memory"
 class EpochKey(Private):
     """The key of one dataset, epoch and zone: whoever holds it can seal and open there, and nowhere else.
 
-    id: 16 random bytes, public. secret: 32 bytes.
+    id: 16 random bytes, public. secret: 32 bytes. left: who is left of a raw key from which somebody was cut.
     """
 
     dataset: str
@@ -38,6 +39,11 @@ class EpochKey(Private):
     zone: Zone
     id: bytes
     secret: bytes
+    left: People | None = None
+
+    def people(self) -> People:
+        """The keys of people, under which a raw key seals what each of them wrote."""
+        return self.left or People.under(self.secret)
 
     def fingerprint(self) -> str:
         """HMAC-SHA256(key, `receipt`) in hex: tells later whether a key at hand is the destroyed one; opens nothing."""
@@ -79,6 +85,20 @@ class EpochKeys(Private):
         self._root = root
         self._memory: dict[tuple[str, str, Zone], EpochKey] | None = {} if memory_only else None
 
+    @property
+    def root(self) -> str:
+        """Id of the root key."""
+        return self._root.id
+
+    @property
+    def memory_only(self) -> bool:
+        """Whether new raw keys stay in this process."""
+        return self._memory is not None
+
+    def in_memory(self) -> EpochKeys:
+        """The same store, whose new raw keys stay in this process."""
+        return EpochKeys(self._directory, self._root, memory_only=True)
+
     def create(self, dataset: str, epoch: str, zone: Zone) -> EpochKey:
         """The key, made if it is not there. Two processes at once get the same one (not in memory).
 
@@ -116,10 +136,50 @@ class EpochKeys(Private):
         found, what = wrapped.read(path_of(self._directory, name)), spoken(name)
         if found is None:
             raise KeyMissing(f"{what} was destroyed or never made")
-        secret = wrapped.opened(found, self._root, context(name, found.id), what=what)
+        secret = wrapped.opened(found, self._root, context(name, found.id, found.cut), what=what)
         if len(secret) != KEY_BYTES:
             raise VaultError(f"{what} does not open: it is no key")
-        return EpochKey(dataset=dataset, epoch=epoch, zone=zone, id=found.id, secret=secret)
+        left = cuts.read(self._directory, name, found.id, secret, found.cut) if found.cut else None
+        return EpochKey(dataset=dataset, epoch=epoch, zone=zone, id=found.id, secret=secret, left=left)
+
+    def cut(self, dataset: str, epoch: str, person: bytes) -> bool:
+        """Make what a pseudonym's person wrote unreadable under the raw key, for ever; False where there is no key.
+
+        The key is replaced by one that opens the others' keys only, and zeroed. Repeatable: a crash leaves the old
+        key whole or the new one.
+
+        Raises:
+            VaultError, StorageError: as `open`, or the store can't be written: the person may still be in.
+        """
+        name: Name = (dataset, epoch, "raw")
+        if not self._directory.is_dir():
+            return self._cut_in_memory(name, person)
+        with durable.locked(self._directory):
+            try:
+                key = self.open(*name)
+            except KeyMissing:
+                return False
+            if self._cut_in_memory(name, person):
+                return True
+            path = path_of(self._directory, name)
+            superseding.clear(path)
+            found = wrapped.read(path)
+            left = key.people().without(person)
+            if found is not None and left is not key.left:
+                secret = os.urandom(KEY_BYTES)
+                cut = cuts.write(self._directory, name, key.id, secret, left)
+                new = wrapped.rewrapped(found, secret, self._root, context(name, key.id, cut))
+                found = replace(new, root=found.root, cut=cut)
+                superseding.supersede(path, found.content(), made=found.made)
+            cuts.clear(self._directory, name, but=found.cut if found else "")
+            return True
+
+    def _cut_in_memory(self, name: Name, person: bytes) -> bool:
+        key = (self._memory or {}).get(name)
+        if key is None or self._memory is None:
+            return False
+        self._memory[name] = replace(key, secret=os.urandom(KEY_BYTES), left=key.people().without(person))
+        return True
 
     def destroy(self, dataset: str, epoch: str, zone: Zone) -> Evidence | None:
         """Overwrite with zeros, flush, unlink, flush the directory. None if there was nothing; safe to repeat.
@@ -134,7 +194,7 @@ class EpochKeys(Private):
         if not self._directory.is_dir():
             return _of_memory(kept)
         with durable.locked(self._directory):
-            leftovers = superseding.clear(path)
+            leftovers = superseding.clear(path) + cuts.clear(self._directory, (dataset, epoch, zone))
             if not os.path.lexists(path):
                 return _of_memory(kept)
             try:

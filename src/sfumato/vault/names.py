@@ -37,10 +37,14 @@ def named(path: Path) -> Name | None:
     return None
 
 
-def context(name: Name, key_id: bytes) -> dict[str, str]:
-    """The context of a key with this id: public words, which a key service may log."""
+def context(name: Name, key_id: bytes, cut: str = "") -> dict[str, str]:
+    """The context of a key with this id: public words, which a key service may log.
+
+    cut: of a key from which somebody was cut, in hex: under one id each cut wraps another secret.
+    """
     dataset, epoch, zone = name
-    return {"dataset": dataset, "key": key_id.hex(), "part": epoch, "zone": zone}
+    found = {"dataset": dataset, "key": key_id.hex(), "part": epoch, "zone": zone}
+    return found | {"cut": cut} if cut else found
 
 
 def spoken(name: Name) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sfumato.errors import KeyMissing
 from sfumato.model.private import Private
 from sfumato.vault import durable, elsewhere, receipts
+from sfumato.vault.keystore import MEMORY
 from sfumato.vault.manifest import Manifest
 from sfumato.vault.segments import describe, segment_paths
 
@@ -40,6 +41,39 @@ class RawZone(Private):
             return self.keys.open(self.dataset, self.part, "raw")
         except KeyMissing:
             return None
+
+    def custody(self) -> Literal["stored", "memory"]:
+        """Where the key is."""
+        return "memory" if self.keys.custody(self.dataset, self.part, "raw") == MEMORY else "stored"
+
+    def lost(self) -> bool:
+        """Clear what nobody can open: the key was in the memory of a process that ended. Whether there was any.
+
+        Raises:
+            StorageError: something can't be removed.
+        """
+        if not self.keys.memory_only or self.key() is not None or not self.segments():
+            return False
+        self.clear()
+        return True
+
+    def clear(self) -> None:
+        """Remove every segment, wherever it lies, and what is noted of it; for those whose key is gone.
+
+        Raises:
+            StorageError: something can't be removed.
+        """
+        for segment in self.segments():
+            if segment.suffix == elsewhere.REF:
+                elsewhere.retire(segment)
+        elsewhere.clear(self.folder, self.store)
+        Manifest(self.folder).clear()
+
+    def why_closed(self) -> str:
+        """Why the segments here can't be opened."""
+        if self.keys.memory_only:
+            return "the key was in the memory of a process that ended, and the text is lost: ingest it again"
+        return "the key of the sealed conversations is destroyed"
 
     def segments(self) -> list[Path]:
         """Segments on the disk, and notes of those elsewhere."""

@@ -99,7 +99,7 @@ def _epoch_keys(directory: Path, old: KeyWrapper, new: KeyWrapper) -> list[_Step
             raise VaultError(f"{path.name} in the key store is named like no key: move it away; nothing was changed")
         if found is None:
             continue  # zeros: a destruction that was cut short
-        place = names.context(name, found.id)
+        place = names.context(name, found.id, found.cut)
         secret = _either(found, (old, new), place, names.spoken(name))
         steps.append(_Step(path=path, found=found, secret=secret, context=place))
     return steps

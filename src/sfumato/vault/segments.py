@@ -45,7 +45,7 @@ class SegmentWriter(Private):
     nothing reads. To ingest again is safe: a conversation that is there twice counts once.
     """
 
-    __slots__ = ("_block", "_directory", "_draft", "_key", "_open", "_records", "_store", "written")
+    __slots__ = ("_block", "_directory", "_draft", "_key", "_open", "_people", "_records", "_store", "written")
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class SegmentWriter(Private):
             raise ValueError("raw segments are sealed under the key of the raw zone")
         self._directory = durable.directory(directory)
         self._key = key
+        self._people = key.people()
         self._block = block_bytes
         self._records = block_records
         self._draft = self._new()
@@ -84,7 +85,7 @@ class SegmentWriter(Private):
         """
         if not self._open:
             raise StorageError(f"{self._directory}: this writer is closed; open another")
-        self._draft.add(encode(conversation))
+        self._draft.add(encode(conversation), owner=conversation.unit_id)
         if self._draft.bytes >= self._block or len(self._draft) >= self._records:
             self.flush()
 
@@ -111,7 +112,7 @@ class SegmentWriter(Private):
         return elsewhere.put(self._directory, name, draft.whole(), records=len(draft), store=self._store)
 
     def _new(self) -> container.Draft:
-        return container.Draft(self._key, context=self._key.context(PURPOSE))
+        return container.Draft(self._key, context=self._key.context(PURPOSE), people=self._people)
 
 
 def segment_paths(directory: Path) -> list[Path]:
@@ -120,17 +121,19 @@ def segment_paths(directory: Path) -> list[Path]:
 
 
 def read_segment(path: Path, key: EpochKey, *, store: SegmentStore | None = None) -> Iterator[Conversation]:
-    """The conversations of one segment, in order, one in memory at a time. store: where it lies if not at `path`.
+    """The conversations of one segment, in order, one in memory at a time; without those of people who were cut.
+
+    store: where it lies if not at `path`.
 
     Raises:
         VaultError: truncated, reordered, altered, renamed, records of another segment, another epoch's key.
         StorageError: the file, or the store, can't be read.
     """
-    name, context = _id_of(path), key.context(PURPOSE)
+    wanted = _wanted(path, key)
     if path.suffix == elsewhere.REF:
-        found = container.records_in(elsewhere.fetch(path, store), key, context=context, file_id=name)
+        found = container.records_in(elsewhere.fetch(path, store), key, wanted)
     else:
-        found = container.records(path, key, context=context, file_id=name)
+        found = container.records(path, key, wanted)
     yield from map(decode, found)
 
 
@@ -138,7 +141,16 @@ def conversations_in(path: Path, key: EpochKey) -> int:
     """How many conversations a segment holds, by its sealed index or its note. Raises VaultError and StorageError."""
     if path.suffix == elsewhere.REF:
         return elsewhere.read(path).records
-    return container.count(path, key, context=key.context(PURPOSE), file_id=_id_of(path))
+    return container.count(path, key, _wanted(path, key))
+
+
+def may_hold(path: Path, key: EpochKey, person: bytes) -> bool:
+    """Whether a segment has a conversation of this pseudonym, by its sealed index; one elsewhere is not fetched for it.
+
+    Raises:
+        VaultError, StorageError: as `conversations_in`.
+    """
+    return path.suffix == elsewhere.REF or container.owns(path, key, _wanted(path, key), person)
 
 
 def describe(path: Path, key: EpochKey) -> Segment:
@@ -174,21 +186,22 @@ def encode(conversation: Conversation) -> bytes:
     return conversation.conversation_id + conversation.unit_id + text.encode("utf-8", "surrogatepass")
 
 
-def decode(record: bytes) -> Conversation:
-    """The conversation that `encode` wrote."""
+def decode(record: bytes | bytearray) -> Conversation:
+    """The conversation that `encode` wrote; it keeps no view of the record."""
     ids = 2 * PSEUDONYM_BYTES
-    time, messages, attributes = json.loads(record[ids:].decode("utf-8", "surrogatepass"))
+    time, messages, attributes = json.loads(str(memoryview(record)[ids:], "utf-8", "surrogatepass"))
     return Conversation(
-        conversation_id=record[:PSEUDONYM_BYTES],
-        unit_id=record[PSEUDONYM_BYTES:ids],
+        conversation_id=bytes(record[:PSEUDONYM_BYTES]),
+        unit_id=bytes(record[PSEUDONYM_BYTES:ids]),
         messages=tuple(Message(role=role, content=content) for role, content in messages),
         timestamp=None if time is None else datetime.fromisoformat(time),
         attributes=attributes,
     )
 
 
-def _id_of(path: Path) -> bytes:
+def _wanted(path: Path, key: EpochKey) -> container.Wanted:
     try:
-        return bytes.fromhex(path.stem)
+        file_id = bytes.fromhex(path.stem)
     except ValueError:
         raise VaultError("a file in the vault does not bear a segment's name") from None
+    return container.Wanted(context=key.context(PURPOSE), file_id=file_id, people=key.people())

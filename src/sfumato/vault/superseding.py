@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sfumato.vault import durable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -23,12 +25,23 @@ def supersede(path: Path, content: bytes, *, made: int) -> None:
     Raises:
         StorageError: it can't be written; the file is as it was.
     """
+    with replacing(path):
+        durable.write(path, [content])
+        with durable.storage(path):
+            os.utime(path, (made, made))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[None]:
+    """Inside, give a file new content whole; on leaving, the old is zeroed and unlinked.
+
+    Raises:
+        StorageError: it can't be.
+    """
     old = path.with_name(f".{path.name}.{secrets.token_hex(8)}{durable.TEMPORARY}")
     with durable.storage(path):
         os.link(path, old, follow_symlinks=False)
-    durable.write(path, [content])
-    with durable.storage(path):
-        os.utime(path, (made, made))
+    yield
     clear(path)
 
 

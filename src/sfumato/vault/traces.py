@@ -38,10 +38,10 @@ def of_name(path: Path, roots: Sequence[KeyWrapper], context: Mapping[str, str])
     if not any(content):
         return []
     try:
-        newer = wrapped.parse(content, written=0, name=path.name).id.hex()
+        newer = wrapped.parse(content, written=0, name=path.name)
     except VaultError:
         return [CLOSED]
-    tried = _tried(content, roots, {**context, "key": newer})
+    tried = _tried(content, roots, {**context, "key": newer.id.hex()})
     return {OPENS: [], UNTRIED: [UNTRIED]}.get(tried, [CLOSED])
 
 
@@ -60,6 +60,8 @@ def _tried(content: bytes, roots: Sequence[KeyWrapper], context: Mapping[str, st
         found = wrapped.parse(content, written=0, name="a file")
     except VaultError:
         return worst
+    if found.cut:
+        context = {**context, "cut": found.cut}
     for root in roots:
         try:
             root.unwrap(found.blob, context)

@@ -10,6 +10,9 @@ Version 2, once there is a deployment secret (sfumato.vault.deployment):
     32      2     length n of the root key's id
     34      n     id of the root key that wraps it, UTF-8
     34+n          the wrapped secret
+
+Version 3, `SFKEY3\n\0`, of a raw key from which somebody was cut (sfumato.vault.cuts): as version 2, with the 8 bytes
+of the cut's id between root key's id and wrapped secret, and n may be 0: the key file that was the only root key ever.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 FIRST = b"SFKEY1\n\0"
 EPOCH_KEY = b"SFKEY2\n\0"
 DEPLOYMENT = b"SFDEP1\n\0"
+CUT_KEY = b"SFKEY3\n\0"
+CUT_BYTES = 8
 FIRST_BYTES = len(FIRST) + ID_BYTES + KEY_BYTES + OVERHEAD
 MOST_BYTES = 1 << 16
 LOCAL = "root-key"
@@ -45,7 +50,7 @@ class Wrapped:
     """What a file holds; nothing in it opens anything by itself.
 
     root: id of the root key, None in version 1, which does not say. made: seconds since 1970; of version 1, when the
-    file was written. blob: as the root key's `wrap` made it.
+    file was written. blob: as the root key's `wrap` made it. cut: id of the last cut in hex, empty where none was made.
     """
 
     id: bytes
@@ -53,6 +58,7 @@ class Wrapped:
     made: int
     blob: bytes
     magic: bytes = EPOCH_KEY
+    cut: str = ""
 
     def __repr__(self) -> str:
         return f"<Wrapped {self.id.hex()}>"
@@ -64,10 +70,10 @@ class Wrapped:
 
     def content(self) -> bytes:
         """The bytes of the file."""
-        if self.root is None:
+        if self.root is None and not self.cut:
             return FIRST + self.id + self.blob
-        root = self.root.encode()
-        return _HEAD.pack(self.magic, self.id, self.made, len(root)) + root + self.blob
+        root, magic = (self.root or "").encode(), CUT_KEY if self.cut else self.magic
+        return _HEAD.pack(magic, self.id, self.made, len(root)) + root + bytes.fromhex(self.cut) + self.blob
 
 
 def read(path: Path) -> Wrapped | None:
@@ -95,11 +101,13 @@ def parse(content: bytes, *, written: int, name: str) -> Wrapped:
     if content.startswith(FIRST) and len(content) == FIRST_BYTES:
         start = len(FIRST) + ID_BYTES
         return Wrapped(id=content[len(FIRST) : start], root=None, made=written, blob=content[start:])
-    if content.startswith((EPOCH_KEY, DEPLOYMENT)) and _HEAD.size < len(content) <= MOST_BYTES:
+    if content.startswith((EPOCH_KEY, DEPLOYMENT, CUT_KEY)) and _HEAD.size < len(content) <= MOST_BYTES:
         magic, key_id, made, length = _HEAD.unpack_from(content)
-        root, blob = content[_HEAD.size : _HEAD.size + length], content[_HEAD.size + length :]
-        if length and blob and root.isascii() and root.decode().isprintable():
-            return Wrapped(id=key_id, root=root.decode(), made=made, blob=blob, magic=magic)
+        root, rest = content[_HEAD.size : _HEAD.size + length], content[_HEAD.size + length :]
+        cut, blob = (rest[:CUT_BYTES], rest[CUT_BYTES:]) if magic == CUT_KEY else (b"", rest)
+        if (length or cut) and blob and root.isascii() and root.decode().isprintable():
+            magic = EPOCH_KEY if cut else magic
+            return Wrapped(id=key_id, root=root.decode() or None, made=made, blob=blob, magic=magic, cut=cut.hex())
     raise VaultError(f"{name} in the key store is damaged")
 
 

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sfumato.errors import Refused
 from sfumato.evaluate.attacks.hashed import HashedEmbedder
-from sfumato.gateway import Gateway, Ports, Scope
+from sfumato.gateway import Gateway
 from sfumato.model.layout import Layout
+from sfumato.ports import Ports, Scope
 from sfumato.privacy.ledger import Ledger
 from sfumato.vault.keys import RootKey
 from sfumato.vault.keystore import EpochKeys
