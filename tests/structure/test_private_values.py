@@ -20,6 +20,7 @@ HOLD_NO_TEXT = {
     "Wanted": "where a file belongs; the keys in it are a private value",
     "Wrapped": "a wrapped secret, which opens nothing",
     "Evidence": "what was done to a key", "Entry": "what the key store lists", "Inventory": "what the key store lists",
+    "Note": "where a segment lies: sizes and a hash of ciphertext",
     "Rotated": "how many keys were moved", "Finding": "what lies around", "Fate": "what a key service says",
     "FollowUp": "signed for auditors", "Receipt": "signed for auditors", "SealedSegment": "a hash of ciphertext",
     "Usage": "counts of tokens", "Shape": "columns, which no person decides",

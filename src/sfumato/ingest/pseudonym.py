@@ -74,7 +74,7 @@ class Pseudonyms(Private):
         """What stands for a pseudonym on the list of who was forgotten: it leads back to no sealed row."""
         digest = self._tombstone.copy()
         digest.update(pseudonym)
-        return digest.digest()[:PSEUDONYM_BYTES]
+        return digest.finalize()[:PSEUDONYM_BYTES]
 
 
 def _keyed(key: bytes, purpose: str, dataset: str) -> HMAC:
