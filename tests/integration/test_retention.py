@@ -53,7 +53,7 @@ def swept(opened: Gateway) -> list[str]:
     """The zones of what a sweep destroys."""
     ports = opened._ports
     found = sweep(opened._layout, ports.epoch_keys, KEPT, now=NOW, sign=ports.signer.sign)
-    return [zone for _, _, zone in found]
+    return [one.zone for one in found]
 
 
 def holds(opened: Gateway, signed: bytes, mark: bytes) -> bool:
