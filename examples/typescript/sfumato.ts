@@ -10,6 +10,15 @@ export type AmountShape = { rho: number; delta: number; epsilon: number };
 /** About one epoch. `withheld`: something in it is not known or not allowed, which `dry_run` tells. */
 export type AnswerShape = { dataset: string; epoch: string; digest: string | null; outcome: "answered" | "withheld"; question: Record<string, unknown> | null; cells: CellShape[]; guarantee: Record<string, unknown> | null };
 
+/** How many. */
+export type AskCounts = { dataset: string; epochs: string[]; by?: string[]; where?: FilterShape[]; level?: number; release?: string | null; dry_run?: boolean; measure: "users" | "conversations"; of?: null };
+
+/** The mean over users of each one's own mean of a facet that is a scale or a number. */
+export type AskMean = { dataset: string; epochs: string[]; by?: string[]; where?: FilterShape[]; level?: number; release?: string | null; dry_run?: boolean; measure: "mean"; of: string };
+
+/** What may be asked. epsilon: what one question about an epoch states by itself; analyst: all those of one key. */
+export type AskableShape = { live: boolean; unit: "user" | "conversation"; measures: string[]; parts: FieldShape[]; epsilon: number; analyst: number };
+
 /** A topic and what lies below it. */
 export type BranchShape = { id: string; level: number; name: string; users: EstimateShape; conversations: EstimateShape; children: BranchShape[] };
 
@@ -28,6 +37,12 @@ export type CardShape = { release: string; policy: PolicyShape; guarantee: Guara
 
 /** One combination of values; `numbers` is null where they are withheld. */
 export type CellShape = { at: string[]; numbers: Record<string, NumberShape> | null };
+
+/** One charge of the ledger. analyst: id of the key whose question it was; null for a release. */
+export type ChargeShape = { seq: number; dataset: string; epoch: string; purpose: string; rho: number; delta: number; state: string; policy: string; created: string; analyst: string | null };
+
+/** Charges, oldest first. `next`: where to go on, null at the end. */
+export type ChargesShape = { charges: ChargeShape[]; next: number | null };
 
 /** Every checkpoint, oldest first, and the public keys that signed them, in the form verifiers of notes read. */
 export type CheckpointsShape = { keys: string[]; checkpoints: KeptShape[] };
@@ -62,6 +77,9 @@ export type EntryShape = { seq: number; entry: Record<string, unknown> };
 /** A noisy number with its 95 % interval. */
 export type EstimateShape = { value: number; low: number; high: number };
 
+/** The policy in force in plain words. */
+export type ExplanationShape = { digest: string; sections: SectionShape[] };
+
 /** A facet that the release breaks down by, overall or in some topics too. */
 export type FacetNameShape = { name: string; values: number; topics: number };
 
@@ -71,6 +89,9 @@ export type FacetShape = { value: string; users: EstimateShape | null };
 /** The facets of a release; `topics` counts the topics that are broken down by it. */
 export type FacetsShape = { release: string; guarantee: PromiseShape; facets: FacetNameShape[] };
 
+/** What a question may break down and filter by. values: null where they are topics or too many to list here. */
+export type FieldShape = { name: string; kind: string; mean: boolean; values: string[] | null };
+
 /** Only conversations with one of these values of a facet, or under one of these topics. */
 export type FilterShape = { field: string; in: string[] };
 
@@ -79,6 +100,12 @@ export type FindingsShape = { release: string; guarantee: PromiseShape; matching
 
 /** A topic that answers. score: 0 to 1. where: in which of its texts; `meaning` where only the vectors agree. */
 export type FoundShape = { topic: string; parent: string | null; level: number; name: string; users: EstimateShape; score: number; where: "name" | "phrase" | "description" | "meaning" };
+
+/** A topic known again in the release before. change: growth of its users as a part (0.1: a tenth more). */
+export type GrownShape = { topic: string; before: string; change: RatioShape | null };
+
+/** Growth of topics since the release of the epoch before; null and no topics where there is none. */
+export type GrowthShape = { release: string; guarantee: PromiseShape; before: string | null; epoch: string | null; topics: GrownShape[] };
 
 /** The guarantee card, in the sense of NIST SP 800-226. */
 export type GuaranteeShape = { mode: "formal" | "guarded"; unit: "user" | "conversation"; neighbouring: string; epsilon: number; delta: number; rho: number; bounds: Record<string, number>; mechanisms: MechanismShape[]; covers: string[]; does_not_cover: string[] };
@@ -139,6 +166,9 @@ export type ReleaseShape = { format: "sfumato.release/1"; id: string; dataset: s
 
 /** Answers, one for each epoch, or quotes. */
 export type SaidShape = { format: "sfumato.answer/1" | "sfumato.quote/1"; answers?: AnswerShape[]; quotes?: QuoteShape[]; padding?: string };
+
+/** A heading and its sentences. */
+export type SectionShape = { title: string; lines: string[] };
 
 /** One side as released; null where it is under the threshold, or where no interval bounds the share. */
 export type SideShape = { guarantee: PromiseShape; number: RatioShape | null };
@@ -243,6 +273,11 @@ export class Sfumato {
     return (await (await this.ask("GET", `/v1/budget`, { query })).json()) as BudgetShape;
   }
 
+  /** Every charge from number `first` on, oldest first: of releases and of questions, the burned ones too. */
+  async charges(query: { first?: number; limit?: number } = {}): Promise<ChargesShape> {
+    return (await (await this.ask("GET", `/v1/budget/charges`, { query })).json()) as ChargesShape;
+  }
+
   /**
    * The difference a - b with its 95 % interval, from released numbers only.
    *
@@ -263,13 +298,23 @@ export class Sfumato {
     return (await (await this.ask("GET", `/v1/policy`)).json()) as Record<string, unknown>;
   }
 
+  /** What may be learned, by whom, at what cost, how exact it will be: the policy in force in plain words. */
+  async explanation(): Promise<ExplanationShape> {
+    return (await (await this.ask("GET", `/v1/policy/explanation`)).json()) as ExplanationShape;
+  }
+
+  /** What may be asked: measures, breakdowns with their values, and what a question costs. */
+  async form(): Promise<AskableShape> {
+    return (await (await this.ask("GET", `/v1/queries`)).json()) as AskableShape;
+  }
+
   /**
    * Ask a question, or with `dry_run` what it would cost.
    *
    * The same question gets the same answer for ever and is charged once. A cell that is too small, a value that is
    * not known and a breakdown that is not allowed are answered alike: without a number.
    */
-  async query(asked: { dataset: string; epochs: string[]; measure: "users" | "conversations" | "mean"; of?: string | null; by?: string[]; where?: FilterShape[]; level?: number; release?: string | null; dry_run?: boolean }): Promise<SaidShape> {
+  async query(asked: AskCounts | AskMean): Promise<SaidShape> {
     return (await (await this.ask("POST", `/v1/queries`, { json: asked })).json()) as SaidShape;
   }
 
@@ -298,9 +343,23 @@ export class Sfumato {
     return (await (await this.ask("GET", `/v1/releases/${encodeURIComponent(releaseId)}/facets/${encodeURIComponent(name)}`, { query })).json()) as BreakdownShape;
   }
 
+  /**
+   * Growth of users of every topic since the epoch before, with 95 % intervals.
+   *
+   * Topics are known again as in `/v1/trends`; the interval is Fieller's for a ratio of two independent Gaussians.
+   */
+  async growth(releaseId: string): Promise<GrowthShape> {
+    return (await (await this.ask("GET", `/v1/releases/${encodeURIComponent(releaseId)}/growth`)).json()) as GrowthShape;
+  }
+
   /** The guarantee card. */
   async guarantee(releaseId: string): Promise<CardShape> {
     return (await (await this.ask("GET", `/v1/releases/${encodeURIComponent(releaseId)}/guarantee`)).json()) as CardShape;
+  }
+
+  /** Topics, or facets of the whole and of each topic, with 95 % intervals. */
+  async table(releaseId: string, file: "topics.csv" | "topics.parquet" | "facets.csv" | "facets.parquet"): Promise<string> {
+    return (await (await this.ask("GET", `/v1/releases/${encodeURIComponent(releaseId)}/tables/${encodeURIComponent(file)}`)).text()) as string;
   }
 
   /** The topics as a tree. */
@@ -319,12 +378,12 @@ export class Sfumato {
   }
 
   /**
-   * The users of a topic over the releases that have it; it is the one with this id in the newest such release.
+   * The users of a topic over the releases that have it: that of `release`, or else of the newest with this id.
    *
    * In other releases it is the topic with the same id, where both declare their topics, else the one with the same
    * name at the same level. Epochs are different people's data: the noise of two points is independent.
    */
-  async trend(query: { dataset: string; topic: string }): Promise<TrendShape> {
+  async trend(query: { dataset: string; topic: string; release?: string | null }): Promise<TrendShape> {
     return (await (await this.ask("GET", `/v1/trends`, { query })).json()) as TrendShape;
   }
 

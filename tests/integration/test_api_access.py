@@ -128,14 +128,14 @@ def test_a_thousand_principals_get_what_the_matrix_says_and_no_more(site):
     issuer = ApiKeys.open(site.data)
     tokens = {role: issuer.issue(role) for role in ROLES}
     seen = set()
-    for _ in range(40):
+    for _ in range(20):
         matrix = {role: tuple(one for one in OPERATIONS if drawn.random() < 0.4) for role in ROLES}
         decided = Access(ApiKeys.read_only(site.data), Roles(**matrix))
         access = RecentDecisions(decided, file_stamp(site.data / "access.db"))
         rest = the_rest(site.data, access, Quoting())
         app = build_app(RecentReleases(ReleaseStore(site.data)), access, {}, budget=Book(), extras=rest)
         client = TestClient(app, raise_server_exceptions=False)
-        for _ in range(25):
+        for _ in range(50):
             role, (path, method, operation) = drawn.choice((*ROLES, None)), drawn.choice(routes)
             headers = {"Authorization": f"Bearer {tokens[role]}"} if role else {}
             headers |= {"Accept": "application/json"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StringConstraints
 
 from sfumato.errors import InputError
 from sfumato.model import question as questions
@@ -17,6 +17,7 @@ from sfumato.serve.askable import AskableShape
 from sfumato.serve.body import Body
 from sfumato.serve.declared import only_declared
 from sfumato.serve.requires import Requires
+from sfumato.serve.wire_analysis import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,21 +46,35 @@ class FilterShape(_Shape):
     values: Annotated[list[Text], Field(alias="in", max_length=questions.MOST_VALUES)]
 
 
-class AskShape(_Shape):
-    """A question about one or more epochs, each charged and answered by itself."""
-
+class _Asked(_Shape):
     dataset: FieldName
     epochs: Annotated[
         list[Annotated[str, StringConstraints(pattern=f"^{questions.EPOCH}$")]],
         Field(min_length=1, max_length=questions.MOST_EPOCHS),
     ]
-    measure: Literal["users", "conversations", "mean"]
-    of: FieldName | None = None
     by: Annotated[list[FieldName], Field(max_length=questions.MOST_BY)] = []
     where: Annotated[list[FilterShape], Field(max_length=questions.MOST_FILTERS)] = []
-    level: Annotated[int, Field(ge=0, le=questions.MOST_LEVEL)] = 0
+    level: Annotated[int, Field(ge=0, le=questions.MOST_LEVEL), BeforeValidator(whole)] = 0
     release: Annotated[str, StringConstraints(pattern=f"^{questions.RELEASE}$")] | None = None
     dry_run: bool = False
+
+
+class AskCounts(_Asked):
+    """How many."""
+
+    measure: Literal["users", "conversations"]
+    of: None = None
+
+
+class AskMean(_Asked):
+    """The mean over users of each one's own mean of a facet that is a scale or a number."""
+
+    measure: Literal["mean"]
+    of: FieldName
+
+
+class AskShape(RootModel[Annotated[AskCounts | AskMean, Field(discriminator="measure")]]):
+    """A question about one or more epochs, each charged and answered by itself."""
 
 
 class NumberShape(_Shape):
@@ -161,8 +176,8 @@ def router(access: Gatekeeper, asker: Asker | None, askable: Callable[[], Askabl
 def _ask(asked: AskShape) -> Ask:
     try:
         return questions.parse(asked.model_dump(mode="json", by_alias=True))
-    except InputError:  # each field is well-formed: what is left is a mean of nothing, or of something that is no mean
-        raise RequestValidationError([{"loc": ("body", "of"), "type": "mean_of"}]) from None
+    except InputError:  # the forms above and the parser's are the same; should they ever differ, the stricter one holds
+        raise RequestValidationError([{"loc": ("body",), "type": "question"}]) from None
 
 
 def _passed_on(said: Reply) -> Response:

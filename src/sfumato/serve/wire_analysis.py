@@ -24,12 +24,12 @@ def _no_null(value: object) -> object:
     return value
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """In JSON Schema 10.0 is an integer like any other."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Count = Annotated[int, Field(ge=1, le=50), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=1, le=50), BeforeValidator(whole)]
 Topic = Annotated[TopicName | SkipJsonSchema[None], BeforeValidator(_no_null)]
 
 
