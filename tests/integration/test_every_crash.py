@@ -111,11 +111,11 @@ def loose_directory(path):
     return path
 
 
-def spilling_add(self, plaintext):
+def spilling_add(self, plaintext, **named):
     """Keeps what it seals in a file beside, for a moment."""
     durable.write(SPILL[0], [plaintext])
     durable.remove(SPILL, inside=SPILL[0].parent)
-    ordinary_add(self, plaintext)
+    ordinary_add(self, plaintext, **named)
 
 
 def hasty_clear(self):

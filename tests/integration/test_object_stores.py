@@ -217,7 +217,7 @@ def test_a_run_seals_into_the_bucket_extracts_from_it_and_leaves_nothing_there(r
         assert not list(run.data.rglob("*.seg"))
         for key in sealed:
             content = s3.client.get_object(Bucket="plain", Key=key)["Body"].read()
-            assert content.startswith(b"SFSEAL1\0")
+            assert content.startswith(b"SFSEAL2\0")
             assert not any(needle in content or needle in key.encode() for needle in NEEDLES)
         opened.extract(advance=quiet)
         check_whole(opened)

@@ -133,7 +133,7 @@ def asked(epoch, plan, noise):
 @pytest.mark.parametrize("plan", PLANS, ids=range(len(PLANS)))
 def test_what_the_model_is_asked_depends_on_released_values_only(plan):
     """With a user more, but the noise answering as before, every question is the same to the letter."""
-    users = crowd(0, 60)
+    users = crowd(0, 90)
     heard, first = asked(epoch_of(users), plan, Recording())
     again, _ = asked(epoch_of(users, place=10, extra=WORST), plan, Replaying(first))
     assert {step for batch in heard for _, _, schema in batch for step in schema["properties"]} >= {"name"}

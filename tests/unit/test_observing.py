@@ -52,7 +52,7 @@ def test_the_listed_fields_are_written(lines):
 
 def test_another_librarys_line_and_any_exceptions_text_stay_out(lines):
     read, _ = lines
-    logging.getLogger("uvicorn.error").error("Invalid request: %s", CANARY)
+    logging.getLogger("another.library").error("Invalid request: %s", CANARY)
     try:
         int(CANARY)
     except ValueError:
