@@ -616,6 +616,93 @@ export interface components {
             unit: "user" | "conversation";
         };
         /**
+         * AskCounts
+         * @description How many.
+         */
+        AskCounts: {
+            /**
+             * By
+             * @default []
+             */
+            by: string[];
+            /** Dataset */
+            dataset: string;
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run: boolean;
+            /** Epochs */
+            epochs: string[];
+            /**
+             * Level
+             * @default 0
+             */
+            level: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            measure: "conversations" | "users";
+            /**
+             * Of
+             * @default null
+             */
+            of: null;
+            /**
+             * Release
+             * @default null
+             */
+            release: string | null;
+            /**
+             * Where
+             * @default []
+             */
+            where: components["schemas"]["FilterShape"][];
+        };
+        /**
+         * AskMean
+         * @description The mean over users of each one's own mean of a facet that is a scale or a number.
+         */
+        AskMean: {
+            /**
+             * By
+             * @default []
+             */
+            by: string[];
+            /** Dataset */
+            dataset: string;
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run: boolean;
+            /** Epochs */
+            epochs: string[];
+            /**
+             * Level
+             * @default 0
+             */
+            level: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            measure: "mean";
+            /** Of */
+            of: string;
+            /**
+             * Release
+             * @default null
+             */
+            release: string | null;
+            /**
+             * Where
+             * @default []
+             */
+            where: components["schemas"]["FilterShape"][];
+        };
+        /**
          * BranchShape
          * @description A topic and what lies below it.
          */
@@ -2747,41 +2834,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /**
-                     * By
-                     * @default []
-                     */
-                    by?: string[];
-                    /** Dataset */
-                    dataset: string;
-                    /**
-                     * Dry Run
-                     * @default false
-                     */
-                    dry_run?: boolean;
-                    /** Epochs */
-                    epochs: string[];
-                    /**
-                     * Level
-                     * @default 0
-                     */
-                    level?: number;
-                    /**
-                     * Measure
-                     * @enum {string}
-                     */
-                    measure: "users" | "conversations" | "mean";
-                    /** Of */
-                    of?: string | null;
-                    /** Release */
-                    release?: string | null;
-                    /**
-                     * Where
-                     * @default []
-                     */
-                    where?: components["schemas"]["FilterShape"][];
-                };
+                "application/json": components["schemas"]["AskCounts"] | components["schemas"]["AskMean"];
             };
         };
         responses: {
