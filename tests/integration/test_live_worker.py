@@ -261,14 +261,17 @@ def test_another_epochs_topics_can_be_asked_of_this_one(tmp_path):
         assert [cell["at"] for cell in found["cells"]] == [["top-001"], ["top-002"]]
 
 
-def test_a_warm_desk_reads_no_extracts_for_a_question(data):
-    """What it read at its start serves for all: neither a file nor its absence is seen when a question comes."""
+def test_a_warm_desk_reads_no_extracts_for_a_question(data, monkeypatch):
+    """What it read at its start serves for all: no question's time tells how many extracts there are to decrypt."""
+    read, really = [], DerivedStore.batches
+    monkeypatch.setattr(DerivedStore, "batches", lambda store: read.append(store) or really(store))
     with desk(data, POLICY) as (opened, _):
         opened.warm()
-        for file in (data / "derived").rglob("*.drv"):
-            file.write_bytes(b"")
+        assert read
+        read.clear()
         assert reply(opened, asking(by=("topic",)))[0] == "answer"
         assert reply(opened, asking(by=("plan",)))[0] == "answer"
+        assert not read
 
 
 def test_what_is_destroyed_is_let_go_of_and_its_answers_stay(data):

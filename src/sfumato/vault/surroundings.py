@@ -71,6 +71,8 @@ def _files(layout: Layout) -> Finding:
 
 
 def _modes(layout: Layout) -> Finding:
+    if not layout.data.is_dir():
+        return Finding(what="file modes", verdict="unknown", told="there is no data directory here")
     mine = layout.data.stat().st_uid
     others = [path for path, status in _under(layout) if status.st_uid != mine]
     private = [path for path, status in _under(layout) if status.st_mode & _OPEN and not _public(path)]
