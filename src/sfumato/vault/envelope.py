@@ -3,17 +3,17 @@
     offset  bytes
     0       4     magic `SFEV`
     4       1     version, 1
-    5       1     algorithm, 1: AES-256-GCM, HKDF-SHA256, key commitment
+    5       1     algorithm, 1: AES-256-GCM, HKDF-SHA512, key commitment
     6       16    id of the epoch key
     22      16    id of the segment
     38      8     index of the record, big-endian
     46      32    key commitment
     78      n+16  ciphertext and tag
 
-With H = the first 46 bytes and P = `sfumato envelope 1 `, from the 32-byte epoch key K:
-record key = HKDF-Expand(K, P | `key ` | H, 32), nonce = HKDF-Expand(K, P | `nonce ` | H, 12),
-commitment = HKDF-Expand(K, P | `commit ` | H, 32). HKDF-Expand is RFC 5869, section 2.3; K is uniform, so Extract is
-left out. Associated data = H | context. GCM alone does not commit to a key; the commitment does, being an HMAC under K.
+With H = the first 46 bytes, from the 32-byte epoch key K: HKDF-Expand(K, `sfumato envelope 1 ` | H, 64), which is one
+block of HMAC-SHA512. Its first half is the record's key, its second the commitment, whose first 12 bytes are the nonce:
+a nonce is public, and this key is used with no other. HKDF-Expand is RFC 5869, section 2.3; K is uniform, so Extract is
+left out. Associated data = H | context. GCM alone does not commit to a key; half an HMAC under K does, to 256 bits.
 
 Frozen: what version 1 sealed opens for ever (tests/golden/envelope_v1.json). A change is a new version byte.
 """
@@ -23,19 +23,14 @@ from __future__ import annotations
 import hmac
 import struct
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from sfumato.errors import VaultError
 from sfumato.model.private import Private
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KEY_BYTES = 32
 ID_BYTES = 16
@@ -46,8 +41,9 @@ _VERSION = 1
 _ALGORITHM = 1
 _HEADER = struct.Struct(">4sBB16s16sQ")
 _SEALED_FROM = _HEADER.size + 32
-_KEY, _NONCE, _COMMIT = (b"sfumato envelope 1 " + purpose for purpose in (b"key ", b"nonce ", b"commit "))
-_LAST = struct.Struct(">QB")  # the end of an info: the index, and the number of HKDF's only block
+_NONCE_BYTES = 12
+_PURPOSE = b"sfumato envelope 1 "
+_BLOCK = b"\x01"  # the number of HKDF's only block
 _INDEX_BYTES = 8
 
 
@@ -73,24 +69,23 @@ def context_of(*parts: str) -> bytes:
 class Sealer(Private):
     """Seals and opens the records of one segment under one key.
 
-    An HMAC that has taken in the key is kept and copied: what `hmac.digest` gives, at a third of the time.
+    An HMAC that has taken in the key and the segment is kept and copied: what `hmac.digest` gives, at a third of the time.
     """
 
-    __slots__ = ("_context", "_head", "_keyed", "_place")
+    __slots__ = ("_begun", "_context", "_head", "_place")
 
     def __init__(self, key: bytes, *, key_id: bytes, segment: bytes, context: bytes) -> None:
         _sound(key, context)
         self._place = key_id, segment
         self._head = _HEADER.pack(_MAGIC, _VERSION, _ALGORITHM, key_id, segment, 0)[:-_INDEX_BYTES]
         self._context = context
-        self._keyed = HMAC(key, SHA256())
+        self._begun = HMAC(key, SHA512())
+        self._begun.update(_PURPOSE + self._head)
 
     def seal(self, index: int, plaintext: bytes) -> bytes:
         """The sealed record, 94 bytes longer than the plaintext; one place is sealed once."""
-        last = _LAST.pack(index, 1)
-        key, nonce, commitment = self._expand(_KEY, last), self._expand(_NONCE, last), self._expand(_COMMIT, last)
-        header = self._head + last[:_INDEX_BYTES]
-        return header + commitment + AESGCM(key).encrypt(nonce[:12], plaintext, header + self._context)
+        number = index.to_bytes(_INDEX_BYTES, "big")
+        return _sealed(self._head + number, self._expand(number), plaintext, self._context)
 
     def open(self, index: int, blob: bytes) -> bytes:
         """The plaintext of a record that is what it should be and lies where it should.
@@ -105,16 +100,15 @@ class Sealer(Private):
 
         What is made of it meanwhile, such as a str, is Python's to free, and Python does not wipe.
         """
-        last = _LAST.pack(index, 1)
-        header = self._head + last[:_INDEX_BYTES]
-        _check(blob, header, *self._place, partial(self._expand, _COMMIT, last))
-        nonce = self._expand(_NONCE, last)[:12]
-        return _decrypted(blob, self._expand(_KEY, last), nonce, header + self._context)
+        number = index.to_bytes(_INDEX_BYTES, "big")
+        header = self._head + number
+        _check(blob, header, *self._place)
+        return _opened(header, self._expand(number), blob, self._context)
 
-    def _expand(self, purpose: bytes, last: bytes) -> bytes:
-        """One block of HKDF-Expand: T(1) = HMAC(key, info | 0x01). last: the index and that byte."""
-        begun = self._keyed.copy()
-        begun.update(purpose + self._head + last)
+    def _expand(self, number: bytes) -> bytes:
+        """The only block of HKDF-Expand: T(1) = HMAC(key, info | 0x01). number: the index in bytes."""
+        begun = self._begun.copy()
+        begun.update(number + _BLOCK)
         return begun.finalize()
 
 
@@ -124,8 +118,7 @@ def seal(key: bytes, place: Place, plaintext: bytes, *, context: bytes) -> bytes
     The caller never seals two plaintexts for one (key, place): they would share a nonce.
     """
     header = _header(key, place, context)
-    sealed = AESGCM(_digest(key, _KEY, header)).encrypt(_digest(key, _NONCE, header)[:12], plaintext, header + context)
-    return header + _digest(key, _COMMIT, header) + sealed
+    return _sealed(header, _expand(key, header), plaintext, context)
 
 
 def open_sealed(key: bytes, place: Place, blob: bytes, *, context: bytes) -> bytes:
@@ -140,9 +133,8 @@ def open_sealed(key: bytes, place: Place, blob: bytes, *, context: bytes) -> byt
 def open_into(key: bytes, place: Place, blob: bytes, *, context: bytes) -> bytearray:
     """As `open_sealed`, into a buffer that the caller can `wipe`."""
     header = _header(key, place, context)
-    _check(blob, header, place.key_id, place.segment, partial(_digest, key, _COMMIT, header))
-    nonce = _digest(key, _NONCE, header)[:12]
-    return _decrypted(blob, _digest(key, _KEY, header), nonce, header + context)
+    _check(blob, header, place.key_id, place.segment)
+    return _opened(header, _expand(key, header), blob, context)
 
 
 def _header(key: bytes, place: Place, context: bytes) -> bytes:
@@ -157,24 +149,34 @@ def _sound(key: bytes, context: bytes) -> None:
         raise ValueError("an envelope's context can't be empty")
 
 
-def _digest(key: bytes, purpose: bytes, header: bytes) -> bytes:
-    """One block of HKDF-Expand, all at once."""
-    return hmac.digest(key, purpose + header + b"\x01", "sha256")
+def _expand(key: bytes, header: bytes) -> bytes:
+    """The only block of HKDF-Expand, all at once."""
+    return hmac.digest(key, _PURPOSE + header + _BLOCK, "sha512")
 
 
-def _check(blob: bytes, header: bytes, key_id: bytes, segment: bytes, commitment: Callable[[], bytes]) -> None:
+def _check(blob: bytes, header: bytes, key_id: bytes, segment: bytes) -> None:
     if len(blob) < OVERHEAD:
         raise VaultError("a sealed record is truncated")
     if not blob.startswith(header):
         raise VaultError(_misplaced(blob, key_id, segment))
-    if not hmac.compare_digest(blob[_HEADER.size : _SEALED_FROM], commitment()):
+
+
+def _sealed(header: bytes, derived: bytes, plaintext: bytes, context: bytes) -> bytes:
+    """derived: the record's key, then the commitment."""
+    commitment = derived[KEY_BYTES:]
+    encrypted = AESGCM(derived[:KEY_BYTES]).encrypt(commitment[:_NONCE_BYTES], plaintext, header + context)
+    return header + commitment + encrypted
+
+
+def _opened(header: bytes, derived: bytes, blob: bytes, context: bytes) -> bytearray:
+    commitment = derived[KEY_BYTES:]
+    if not hmac.compare_digest(blob[_HEADER.size : _SEALED_FROM], commitment):
         raise VaultError("a sealed record does not commit to this key: it was sealed under another key, or altered")
-
-
-def _decrypted(blob: bytes, key: bytes, nonce: bytes, associated: bytes) -> bytearray:
     plaintext = bytearray(len(blob) - OVERHEAD)
     try:
-        AESGCM(key).decrypt_into(nonce, memoryview(blob)[_SEALED_FROM:], associated, plaintext)
+        AESGCM(derived[:KEY_BYTES]).decrypt_into(
+            commitment[:_NONCE_BYTES], memoryview(blob)[_SEALED_FROM:], header + context, plaintext
+        )
     except InvalidTag:
         wipe(plaintext)
         raise VaultError(
