@@ -69,7 +69,7 @@ def context_of(*parts: str) -> bytes:
 class Sealer(Private):
     """Seals and opens the records of one segment under one key.
 
-    An HMAC that has taken in the key and the segment is kept and copied: what `hmac.digest` gives, at a third of the time.
+    An HMAC that has taken in key and segment is kept and copied: what `hmac.digest` gives, at a third of the time.
     """
 
     __slots__ = ("_begun", "_context", "_head", "_place")
