@@ -120,6 +120,19 @@ def test_an_altered_file_of_extracts_keeps_nothing_alive(data: Path, corpus: Pat
         assert told(opened)[0] == ("derived", "")
 
 
+def test_an_altered_segment_of_raw_text_keeps_nothing_alive_and_the_receipt_says_so(data: Path, corpus: Path) -> None:
+    with ingested(data, corpus) as opened:
+        (path,) = data.rglob("*.seg")
+        path.write_bytes(b"x" * 99)
+        aged(opened._raw.folder, timedelta(hours=25))
+        assert swept(opened) == ["raw"]
+        assert not path.exists()
+        assert told(opened) == [("raw", "")]
+        (receipt,) = [receipts.read(one, verify=lambda *signed: holds(opened, *signed)) for one in _files(opened)]
+        assert [one.records for one in receipt.segments] == [0]
+        assert "did not open, altered or damaged: 1;" in receipt.does_not_prove
+
+
 def test_a_sweep_cut_short_after_the_key_is_gone_still_leaves_its_receipt(
     data: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,10 @@ _OLD_VERSIONS = (
     " That store keeps old versions of what is deleted, which the operator accepted: these ciphertexts stay there "
     "until its own rules remove them, and a copy of the key, were there one, would open them."
 )
+_UNOPENED = (
+    " Segments that did not open, altered or damaged: {number}; it tells their bytes, not how many conversations they "
+    "held."
+)
 _STORES = re.compile(r" The segments lay in (\S+(?: and \S+)*): ")
 
 
@@ -118,6 +122,12 @@ def kept_in(urls: Sequence[str]) -> str:
     if not urls:
         return ""
     return _ELSEWHERE.format(urls=" and ".join(urls)) + (_OLD_VERSIONS if any("?" in url for url in urls) else "")
+
+
+def unopened(segments: Sequence[SealedSegment]) -> str:
+    """What a receipt can't show of raw segments that were found altered; nothing where all of them opened."""
+    number = sum(not segment.records for segment in segments)
+    return _UNOPENED.format(number=number) if number else ""
 
 
 def stores_of(receipt: Receipt) -> list[str]:

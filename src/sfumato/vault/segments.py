@@ -164,6 +164,15 @@ def describe(path: Path, key: EpochKey) -> Segment:
     return Segment(name=path.stem, records=conversations_in(path, key), sha256=digest)
 
 
+def describe_unopened(path: Path) -> Segment:
+    """The same of a segment that does not open: how many conversations it holds is not known, and told as 0.
+
+    Raises:
+        StorageError: the file can't be read.
+    """
+    return Segment(name=path.stem, records=0, sha256=container.digest(path))
+
+
 def wipe_segments(directory: Path) -> int:
     """Unlink every segment and what a killed writer left; how many files. Destroy the key first: this only tidies up.
 
