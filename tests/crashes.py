@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -72,11 +74,62 @@ def keys_of(data: Path, root: KeyWrapper = ROOT) -> EpochKeys:
     return EpochKeys(Layout(data=data).keystore, root)
 
 
-class Run:
-    """One run from ingest to release, and what it was promised as it went."""
+class Bucket:
+    """A store of objects that is a folder: an object appears whole or not at all, and stays from when put returns."""
 
-    def __init__(self, data: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.data, self.corpus = data, corpus
+    url = "folder://bucket"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    def beside(cls, data: Path) -> Bucket:
+        """The bucket of the run that has this data directory."""
+        return cls(data.parent / "bucket")
+
+    def put(self, name: str, content: bytes) -> None:
+        path = self._at(name)
+        self._folder.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile(delete=False) as elsewhere:
+            elsewhere.write(content)
+        os.replace(elsewhere.name, path)  # noqa: PTH105 - what `dying.Disk` watches
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        self._flushed()
+
+    def get(self, name: str) -> bytes | None:
+        path = self._at(name)
+        return path.read_bytes() if path.exists() else None
+
+    def remove(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._at(name).unlink(missing_ok=True)
+        if names and self._folder.exists():
+            self._flushed()
+
+    def objects(self) -> list[str]:
+        return sorted(path.name for path in self._folder.glob("*"))
+
+    def _at(self, name: str) -> Path:
+        return self._folder / name.replace("/", "@")
+
+    def _flushed(self) -> None:
+        for folder in (self._folder, self._folder.parent):
+            descriptor = os.open(folder, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+
+
+def bucket_of(data: Path, *, bucket: bool) -> Bucket | None:
+    return Bucket.beside(data) if bucket else None
+
+
+class Run:
+    """One run from ingest to release, and what it was promised as it went. bucket: segments lie in one, not in data."""
+
+    def __init__(self, data: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, *, bucket: bool = False) -> None:
+        self.data, self.corpus, self.store = data, corpus, bucket_of(data, bucket=bucket)
+        suffix = ".ref" if bucket else ".seg"
         self.conversations: set[bytes] = set()
         self.flags: dict[str, bool] = {}
         flush, reserve, released = SegmentWriter.flush, Ledger.reserve, Ledger.released
@@ -86,7 +139,10 @@ class Run:
             flush(writer)
             for segment in writer.written[before:]:
                 self.conversations |= {
-                    one.conversation_id for one in read_segment(writer._directory / f"{segment.name}.seg", writer._key)
+                    one.conversation_id
+                    for one in read_segment(
+                        writer._directory / f"{segment.name}{suffix}", writer._key, store=writer._store
+                    )
                 }
 
         def reserved(*args):
@@ -106,23 +162,23 @@ class Run:
         return Promised(conversations=frozenset(self.conversations), **self.flags)
 
     def go(self) -> None:
-        with opened_at(self.data) as opened:
+        with opened_at(self.data, raw_store=self.store) as opened:
             opened.ingest(str(self.corpus), advance=quiet)
             self.flags["ingested"] = True
             opened.extract(advance=quiet)
             opened.release()
 
 
-def moments_of(tmp_path: Path, corpus: Path) -> list[Moment]:
+def moments_of(tmp_path: Path, corpus: Path, *, bucket: bool = False) -> list[Moment]:
     (tmp_path / "run").mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:
-        run = Run(tmp_path / "run" / "data", corpus, patch)
+        run = Run(tmp_path / "run" / "data", corpus, patch, bucket=bucket)
         with Disk(root=tmp_path / "run", promised=run.promised) as disk:
             run.go()
     return disk.moments
 
 
-def readable(data: Path) -> Counter[bytes]:
+def readable(data: Path, store: SegmentStore | None = None) -> Counter[bytes]:
     """Every conversation that a key at hand opens, sealed or extracted."""
     layout, keys, found = Layout(data=data), keys_of(data), Counter()
     for dataset, part, zone in keys.held():
@@ -132,19 +188,21 @@ def readable(data: Path) -> Counter[bytes]:
             continue
         folder = (layout.raw if zone == "raw" else layout.derived) / dataset / part
         if zone == "raw":
-            found.update(one.conversation_id for path in segment_paths(folder) for one in read_segment(path, key))
+            found.update(
+                one.conversation_id for path in segment_paths(folder) for one in read_segment(path, key, store=store)
+            )
         else:
             for batch in DerivedStore(folder, key).batches():
                 found.update(batch.conversation_ids)
     return found
 
 
-def check_as_it_lies(tree: Tree, data: Path, promised: Promised) -> None:
+def check_as_it_lies(tree: Tree, data: Path, promised: Promised, store: SegmentStore | None = None) -> None:
     """No text in any file; what was promised is there, under a key that is there."""
     for name, content in tree.files.items():
         assert not any(needle in content for needle in NEEDLES), f"text in {name}"
     if not promised.released:
-        assert promised.conversations <= set(readable(data)), "a conversation that was acknowledged is lost"
+        assert promised.conversations <= set(readable(data, store)), "a conversation that was acknowledged is lost"
 
 
 def spent(data: Path) -> tuple[int, int]:
@@ -158,11 +216,11 @@ def spent(data: Path) -> tuple[int, int]:
         return rho, delta
 
 
-def check_recovery(data: Path, corpus: Path, promised: Promised) -> None:
+def check_recovery(data: Path, corpus: Path, promised: Promised, store: Bucket | None = None) -> None:
     """The next run finishes: everyone counted once, the raw key gone with a receipt that holds, no charge refunded."""
     before = spent(data)
     assert bool(before[0]) or not promised.charged, "a charge is gone"
-    with opened_at(data) as opened:
+    with opened_at(data, raw_store=store) as opened:
         stored = opened.stored()
         assert stored is not None or not promised.released, "a release is gone"
         if stored is None:
@@ -179,7 +237,8 @@ def check_recovery(data: Path, corpus: Path, promised: Promised) -> None:
         states = {entry.state for entry in opened._ledger.entries()}
     assert states <= ({"burned"} if stored is None else {"released"}), "a charge is left open"
     assert spent(data) == before, "what is spent changed"
-    check_discarded(data, derived_too=stored is not None)
+    check_discarded(data, derived_too=stored is not None, store=store)
+    assert store is None or not store.objects(), "an object is left in the bucket"
     assert report_on(Layout(data=data).audit).good, "the audit log does not verify"
 
 
@@ -214,9 +273,16 @@ def check_discarded(
 
 
 def check_every_state(
-    moments: list[Moment], at: Path, corpus: Path, kind: str, *, recover: bool = True, seen: set[object] | None = None
+    moments: list[Moment],
+    at: Path,
+    corpus: Path,
+    kind: str,
+    *,
+    recover: bool = True,
+    seen: set[object] | None = None,
+    bucket: bool = False,
 ) -> int:
-    """Each state once, as it lies and, if `recover`, after the next run; how many differ.
+    """Each state once, as it lies and, if `recover`, after the next run; how many differ. bucket: as for the `Run`.
 
     seen: states that were checked before, and are not again; these are added.
 
@@ -232,10 +298,11 @@ def check_every_state(
         seen.add((state, moment.promised))
         run = at / f"{kind}-{number}"
         tree.restore(run)
+        store = bucket_of(run / "data", bucket=bucket)
         try:
-            check_as_it_lies(tree, run / "data", moment.promised)
+            check_as_it_lies(tree, run / "data", moment.promised, store)
             if recover:
-                check_recovery(run / "data", corpus, moment.promised)
+                check_recovery(run / "data", corpus, moment.promised, store)
         except Exception as failure:
             raise AssertionError(f"{kind} at moment {number}, before `{moment.call}`: {failure!r}") from failure
     return len(seen)

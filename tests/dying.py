@@ -139,7 +139,7 @@ class Disk:
         real = getattr(os, name)
 
         def call(path, *args, **named):
-            if not isinstance(path, int) and self._inside(path):
+            if not isinstance(path, int) and (self._inside(path) or (args and self._inside(args[0]))):
                 self.announce(f"{name} {os.path.basename(path)}")
             return real(path, *args, **named)
 

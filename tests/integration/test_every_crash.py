@@ -6,19 +6,23 @@ laid out again, looked at as it lies, and recovered from.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import warnings
+from dataclasses import asdict
 from functools import partial
+from hashlib import sha256
 from itertools import pairwise
 
 import pytest
 
-from crashes import USERS, Run, check_every_state, moments_of, shape, small_and_in_one_process
+from crashes import IN_A_SEGMENT, USERS, Run, check_every_state, moments_of, shape, small_and_in_one_process
 from dying import Disk, changed, tree_of
 from gateways import write_distinct
 from sfumato.extraction import Extraction
-from sfumato.vault import container, durable
+from sfumato.vault import container, durable, elsewhere
 from sfumato.vault.derived import DerivedStore
 from sfumato.vault.manifest import Manifest
 from sfumato.vault.rawzone import RawZone
@@ -49,6 +53,17 @@ def test_a_run_that_dies_at_any_moment_loses_nothing_and_shows_nothing(tmp_path,
     killed = check_every_state(moments, tmp_path, corpus, "killed", seen=seen)
     assert killed > 100
     assert check_every_state(moments, tmp_path, corpus, "cut", seen=seen) > killed + 10
+
+
+def test_a_run_into_a_bucket_that_dies_at_any_moment_loses_nothing_and_leaves_no_object(tmp_path, corpus, monkeypatch):
+    moments = moments_of(tmp_path, corpus, bucket=True)
+    removed = {moment.call for moment in moments if re.match(r"unlink chats@.*\.seg$", moment.call)}
+    assert len(removed) == USERS // IN_A_SEGMENT
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    seen = set()
+    killed = check_every_state(moments, tmp_path, corpus, "killed", seen=seen, bucket=True)
+    assert killed > 100
+    assert check_every_state(moments, tmp_path, corpus, "cut", seen=seen, bucket=True) > killed
 
 
 def test_no_change_to_the_disk_goes_unseen(moments):
@@ -169,3 +184,42 @@ def test_the_harness_catches_what_would_break_a_promise(tmp_path, corpus, monkey
         moments = moments[destroyed - 2 :][:16]
     with pytest.raises(AssertionError, match=words):
         check_every_state(moments, tmp_path, corpus, kind, recover=recover)
+
+
+def unnoted_put(folder, name, pieces, *, records, store):
+    """The object is there before anything says so."""
+    held = b"".join(pieces)
+    store.put(f"{folder.parent.name}/{folder.name}/{name}.seg", held)
+    return ordinary_put(folder, name, [held], records=records, store=store)
+
+
+def hasty_put(folder, name, pieces, *, records, store):
+    """The note counts before the object is there."""
+    held = b"".join(pieces)
+    note = elsewhere.Note(store=store.url, bytes=len(held), records=records, sha256=sha256(held).hexdigest())
+    content = json.dumps({"format": elsewhere.FORMAT, **asdict(note)}).encode()
+    durable.write(folder / f"{name}{elsewhere.REF}", [content])
+    store.put(f"{folder.parent.name}/{folder.name}/{name}.seg", held)
+    return note.sha256
+
+
+def unclear(folder, store):
+    """The notes go, the objects stay."""
+    durable.remove(sorted(folder.glob(f"*{elsewhere.STRAY}")), inside=folder)
+
+
+ordinary_put = elsewhere.put
+MUTANTS_IN_A_BUCKET = {
+    "object put before its note": ("put", unnoted_put, "an object is left"),
+    "note counts before its object": ("put", hasty_put, "a segment is gone"),
+    "objects left": ("clear", unclear, "a segment it lists is still in"),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS_IN_A_BUCKET)
+def test_the_harness_catches_what_would_break_a_promise_in_a_bucket(tmp_path, corpus, monkeypatch, name):
+    attribute, mutant, words = MUTANTS_IN_A_BUCKET[name]
+    monkeypatch.setattr(elsewhere, attribute, mutant)
+    moments = moments_of(tmp_path, corpus, bucket=True)
+    with pytest.raises(AssertionError, match=words):
+        check_every_state(moments, tmp_path, corpus, "killed", bucket=True)
