@@ -19,5 +19,5 @@ def sfumato(*words: str | Path, home: Path, stdin: bytes | None = None) -> subpr
         capture_output=True,
         env=environment | {"XDG_CONFIG_HOME": str(home)},
         check=False,
-        timeout=300,
+        timeout=900,
     )

@@ -216,7 +216,7 @@ def test_a_gateway_killed_while_its_batches_wait_finds_them_again_and_pays_once(
 @pytest.mark.usefixtures("quick")
 def test_ctrl_c_does_not_wait_for_a_batch_and_the_next_run_takes_it(data: Path, corpus: Path) -> None:
     loaded = modelled_policy(BATCHES)
-    with running(batch_seconds=5) as url:
+    with running(batch_seconds=10) as url:
         opened = gateway(data, policy=loaded, models=asking(loaded, url))
         with opened:
             opened.ingest(str(corpus), advance=quiet)

@@ -24,6 +24,13 @@ def texts(count):
     return [" ".join(WORDS[(i * k) % len(WORDS)] for k in range(1, 3 + (i * 7) % 60)) for i in range(count)]
 
 
+def has_bfloat16() -> bool:
+    """Emulated it takes minutes, and no run would choose it."""
+    import torch
+
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 @pytest.fixture(scope="module")
 def weights():
     try:
@@ -67,12 +74,15 @@ def test_vectors_are_those_of_the_published_model(weights):
     expected = reference.encode(asked, normalize_embeddings=True, show_progress_bar=False)
     exact = Encoder(weights, precision="float32").embed(asked)
     assert np.abs(exact - expected).max() < 1e-5
-    quick = Encoder(weights, precision="bfloat16").embed(asked)
-    assert (quick * expected).sum(axis=1).min() > 0.999
+    if has_bfloat16():
+        quick = Encoder(weights, precision="bfloat16").embed(asked)
+        assert (quick * expected).sum(axis=1).min() > 0.999
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_every_batch_shape_leaves_a_row_alone_on_this_processor(weights, precision):
+    if precision == "bfloat16" and not has_bfloat16():
+        pytest.skip("this processor has no bfloat16, and the encoder never uses it here")
     from sfumato.embed.batches import ROWS
     from sfumato.embed.encoder import Encoder
 
