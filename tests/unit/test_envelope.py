@@ -40,6 +40,13 @@ def test_the_derivation_is_hkdf_expand():
     assert sealer.seal(PLACE.index, b"text") == blob
 
 
+def test_records_sealed_together_are_those_sealed_one_by_one():
+    keys, texts = [bytes([n]) * 32 for n in range(5)], [bytes(n) for n in range(5)]
+    places = [replace(PLACE, index=PLACE.index + n) for n in range(5)]
+    alone = [seal(*one, context=CONTEXT) for one in zip(keys, places, texts, strict=True)]
+    assert envelope.seal_together(keys, texts, PLACE, context=CONTEXT) == alone
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -25,7 +25,7 @@ from sfumato.errors import VaultError
 from sfumato.model.conversation import PSEUDONYM_BYTES
 from sfumato.model.private import Private
 from sfumato.vault import durable
-from sfumato.vault.envelope import ID_BYTES, OVERHEAD, Place, Sealer, open_into, seal, wipe
+from sfumato.vault.envelope import ID_BYTES, OVERHEAD, Place, Sealer, open_into, seal_together, wipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,17 +36,18 @@ if TYPE_CHECKING:
 
 MAGIC = b"SFSEAL1\0"
 OWNED = b"SFSEAL2\0"
+TOGETHER = 256  # records of owners that are sealed in one go
 _HEAD = struct.Struct(">8s16sI")
 
 
 class Draft(Private):
-    """A file in the making: records are sealed as they come and held in memory until the whole is written.
+    """A file in the making: records are sealed as they come, those of owners some at a time, and held in memory.
 
     id: 16 random bytes, fresh for each draft, since an envelope's nonce follows from it.
     context: what the file is for, beyond the key's dataset, epoch and zone. people: owners' keys, for version 2.
     """
 
-    __slots__ = ("_context", "_key_id", "_owners", "_people", "_sealed", "_sealer", "bytes", "id")
+    __slots__ = ("_context", "_key_id", "_owners", "_pending", "_people", "_sealed", "_sealer", "bytes", "id")
 
     def __init__(self, key: EpochKey, *, context: bytes, people: People | None = None) -> None:
         self.id = os.urandom(ID_BYTES)
@@ -58,9 +59,10 @@ class Draft(Private):
         self._people = people
         self._owners = bytearray()
         self._sealed: list[bytes] = []
+        self._pending: list[tuple[bytes, bytes]] = []  # owner's key and plaintext
 
     def __len__(self) -> int:
-        return len(self._sealed)
+        return len(self._sealed) + len(self._pending)
 
     def add(self, plaintext: bytes, *, owner: bytes = b"") -> None:
         """Seal one record.
@@ -68,18 +70,23 @@ class Draft(Private):
         Raises:
             VaultError: its owner was cut from the key: nothing of theirs can be sealed any more.
         """
-        index = len(self._sealed) + 1
+        self.bytes += len(plaintext) + OVERHEAD
         if self._people is None:
-            sealed = self._sealer.seal(index, plaintext)
-        else:
-            secret = self._people.key_of(owner)
-            if secret is None:
-                raise VaultError("this person was forgotten: nothing of theirs is sealed under this key any more")
-            place = Place(key_id=self._key_id, segment=self.id, index=index)
-            sealed = seal(secret, place, plaintext, context=self._context)
-            self._owners += owner
-        self._sealed.append(sealed)
-        self.bytes += len(sealed)
+            self._sealed.append(self._sealer.seal(len(self._sealed) + 1, plaintext))
+            return
+        secret = self._people.key_of(owner)
+        if secret is None:
+            raise VaultError("this person was forgotten: nothing of theirs is sealed under this key any more")
+        self._owners += owner
+        self._pending.append((secret, plaintext))
+        if len(self._pending) >= TOGETHER:
+            self._seal()
+
+    def _seal(self) -> None:
+        first = Place(key_id=self._key_id, segment=self.id, index=len(self._sealed) + 1)
+        secrets, plaintexts = zip(*self._pending, strict=True)
+        self._sealed += seal_together(secrets, plaintexts, first, context=self._context)
+        self._pending.clear()
 
     def write(self, path: Path) -> str:
         """Put the whole file on disk at once; its SHA-256 in hex. A draft is written once and then dropped.
@@ -96,6 +103,8 @@ class Draft(Private):
 
     def whole(self) -> list[bytes]:
         """The bytes of the file, in pieces; asked for once."""
+        if self._pending:
+            self._seal()
         lengths = array("I", map(len, self._sealed))
         if sys.byteorder == "little":
             lengths.byteswap()
