@@ -128,7 +128,7 @@ def seal(key: bytes, place: Place, plaintext: bytes, *, context: bytes) -> bytes
 def seal_together(keys: Sequence[bytes], plaintexts: Sequence[bytes], first: Place, *, context: bytes) -> list[bytes]:
     """What `seal` gives for each under its own key, at `first` and the places after it.
 
-    Each step is taken for all before the next, so that its code stays in the processor's cache: half the time of one by one.
+    Each step is taken for all before the next, so that its code stays in the processor's cache: half the time.
     """
     head = _header(keys[0], first, context)[:-_INDEX_BYTES]
     headers = [head + (first.index + n).to_bytes(_INDEX_BYTES, "big") for n in range(len(keys))]
