@@ -16,8 +16,9 @@ from sfumato.policy.schema_facets import FacetSection, TaxonomySection
 from sfumato.policy.schema_models import Auditor, Extraction, Naming, Screen, Spend
 from sfumato.policy.schema_queries import TOPIC, Queries
 
-MINILM = "all-MiniLM-L6-v2"
-WEIGHTS = {
+VectorModel = Literal["all-MiniLM-L6-v2", "multilingual-e5-small"]
+MINILM: VectorModel = "all-MiniLM-L6-v2"
+WEIGHTS: dict[VectorModel, str] = {
     MINILM: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "multilingual-e5-small": "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
 }
@@ -98,7 +99,7 @@ class InputSection(Section):
 class Embedding(Section):
     """The fixed, public sentence model, pinned by the SHA-256 of its weights: English, or of some hundred languages."""
 
-    model: Literal["all-MiniLM-L6-v2", "multilingual-e5-small"] = MINILM
+    model: VectorModel = MINILM
     sha256: Hash = Field(default_factory=lambda stated: WEIGHTS[stated.get("model", MINILM)])
     path: str | None = None
 
