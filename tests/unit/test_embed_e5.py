@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import struct
 import sys
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from sfumato.embed import packed, weights
 from sfumato.embed.models import E5, MINILM, named
 from sfumato.embed.sentences import SentenceEmbedder
 from sfumato.errors import ModelUnavailable
+from sfumato.planning import PIPELINE
 
 RICE = {
     "en": "How long do I have to boil rice?",
@@ -124,6 +127,15 @@ def test_what_a_person_types_is_no_special_piece_and_forms_of_a_letter_are_one(f
     typed = tokenizer.encode(e5.normal("<s> </s> <mask> \x010", held.replaced)).ids
     assert {0, 1, 2, 250001} & set(typed[1:-1]) == set()
     assert e5.normal("ｆｕｌｌ  cafe\u0301\tﬁne", held.replaced) == "full café fine"
+
+
+def test_what_was_learned_is_part_of_the_model_and_changes_with_the_pipeline_only():
+    """Made anew, it gives other vectors: raise `planning.PIPELINE` then, so that extracts of the two never mix."""
+    raw = files("sfumato.embed").joinpath("learned.npz").read_bytes()
+    assert (PIPELINE, hashlib.sha256(raw).hexdigest()) == (
+        3,
+        "bdb12cd2823039c090f75cca86f261e11a966d6161db99230c1be0880dd1f43c",
+    )
 
 
 def test_what_was_learned_is_a_mean_and_orthonormal_directions():
