@@ -171,7 +171,8 @@ def _by_meaning(source: PolicySource, stack: ExitStack) -> EmbedPort:
     from sfumato.embed.weights import find
 
     model = source.load().embedding
-    return stack.enter_context(SentenceEmbedder(find(model.path, sha256=model.sha256), workers=1)).embed
+    weights = find(model.path, model=model.model, sha256=model.sha256)
+    return stack.enter_context(SentenceEmbedder(weights, workers=1)).embed
 
 
 def _releases(deployment: Deployment) -> ReleaseStore:

@@ -159,7 +159,8 @@ def embedder(loaded: Policy) -> SentenceEmbedder:
     from sfumato.embed.sentences import SentenceEmbedder
     from sfumato.embed.weights import find
 
-    return SentenceEmbedder(find(loaded.embedding.path, sha256=loaded.embedding.sha256))
+    model = loaded.embedding
+    return SentenceEmbedder(find(model.path, model=model.model, sha256=model.sha256))
 
 
 def api_keys(deployment: Deployment) -> ApiKeys:

@@ -1,4 +1,4 @@
-"""The contract of every embedder, the real one and its stand-in: a text's vector depends on that text alone."""
+"""The contract of every embedder, the real ones and their stand-in: a text's vector depends on that text alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 
+from sfumato.embed.models import E5, MINILM
 from sfumato.embed.sentences import SentenceEmbedder
 from sfumato.embed.weights import find
 from sfumato.errors import ModelUnavailable
@@ -47,13 +48,15 @@ def others(count: int, seed: int) -> list[str]:
     return [" ".join(drawn.choices(WORDS, k=drawn.choice((1, 4, 9, 20, 45, 150)))) for _ in range(count)]
 
 
-@pytest.fixture(scope="module", params=["hashed", pytest.param("sentences", marks=pytest.mark.model)])
+@pytest.fixture(
+    scope="module", params=["hashed", *(pytest.param(name, marks=pytest.mark.model) for name in (MINILM.name, E5.name))]
+)
 def embedder(request):
     if request.param == "hashed":
         yield HashedEmbedder()
         return
     try:
-        weights = find()
+        weights = find(model=request.param)
     except ModelUnavailable as reason:
         pytest.skip(str(reason))
     with SentenceEmbedder(weights, workers=1) as real:

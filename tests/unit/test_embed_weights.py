@@ -6,37 +6,44 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import sys
+from dataclasses import replace
 
 import pytest
 
 from sfumato.embed import weights
+from sfumato.embed.models import MINILM
 from sfumato.errors import ModelUnavailable
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Two small files that pass for the model, and their hash for the model's."""
-    (tmp_path / weights.MODEL_FILE).write_bytes(b"weights")
-    (tmp_path / weights.TOKENIZER_FILE).write_bytes(b"{}")
-    monkeypatch.setattr(weights, "TOKENIZER_SHA256", hashlib.sha256(b"{}").hexdigest())
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "tokenizer.json").write_bytes(b"{}")
+    monkeypatch.setattr(weights, "named", lambda _: SMALL)
     return tmp_path
 
 
+SMALL = replace(MINILM, tokenizer=("tokenizer.json", hashlib.sha256(b"{}").hexdigest()))
 PINNED = hashlib.sha256(b"weights").hexdigest()
 
 
 @pytest.fixture
 def no_carrier(monkeypatch):
+    real = importlib.metadata.distribution
+
     def absent(name):
-        raise importlib.metadata.PackageNotFoundError(name)
+        if name == MINILM.carrier:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return real(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", absent)
 
 
 def test_a_given_folder_or_its_model_file_is_used(folder):
-    for path in (folder, str(folder), folder / weights.MODEL_FILE):
+    for path in (folder, str(folder), folder / "model.safetensors"):
         found = weights.find(path, sha256=PINNED)
-        assert found == weights.Weights(folder=folder, sha256=PINNED)
+        assert found == weights.Weights(folder=folder, sha256=PINNED, pinned=SMALL)
         assert found.model() == b"weights"
         assert found.tokenizer() == b"{}"
 
@@ -49,14 +56,14 @@ def test_other_weights_are_refused(folder):
 
 
 def test_another_tokenizer_is_refused(folder):
-    (folder / weights.TOKENIZER_FILE).write_bytes(b"{ }")
+    (folder / "tokenizer.json").write_bytes(b"{ }")
     with pytest.raises(ModelUnavailable, match=r"tokenizer\.json in .* is not the pinned model"):
         weights.find(folder, sha256=PINNED)
 
 
 def test_weights_swapped_after_they_were_found_are_refused_when_they_are_read(folder):
     found = weights.find(folder, sha256=PINNED)
-    (folder / weights.MODEL_FILE).write_bytes(b"weighty")
+    (folder / "model.safetensors").write_bytes(b"weighty")
     with pytest.raises(ModelUnavailable, match="not the pinned model"):
         found.model()
 
@@ -86,13 +93,13 @@ def test_without_carrier_and_offline_only_the_hubs_cache_is_asked(monkeypatch, f
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelUnavailable, match="not installed here"):
         weights.find()
-    assert asked == [(weights.MODEL, weights.REVISION, True)]
+    assert asked == [(*MINILM.hub, True)]
 
     asked.clear()
     monkeypatch.delenv("HF_HUB_OFFLINE")
     with pytest.raises(ModelUnavailable, match="not installed here"):
         weights.find()
-    assert asked == [(weights.MODEL, weights.REVISION, True), (weights.MODEL, weights.REVISION, False)]
+    assert asked == [(*MINILM.hub, True), (*MINILM.hub, False)]
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(folder))
     assert weights.find(sha256=PINNED).folder == folder
@@ -101,7 +108,7 @@ def test_without_carrier_and_offline_only_the_hubs_cache_is_asked(monkeypatch, f
 @pytest.mark.model
 def test_the_carrier_is_found_by_its_file_list_and_none_of_its_code_is_imported():
     try:
-        importlib.metadata.distribution(weights.CARRIER)
+        importlib.metadata.distribution(MINILM.carrier)
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("the carrier of the weights is not installed")
     found = weights.find()

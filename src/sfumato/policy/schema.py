@@ -16,8 +16,12 @@ from sfumato.policy.schema_facets import FacetSection, TaxonomySection
 from sfumato.policy.schema_models import Auditor, Extraction, Naming, Screen, Spend
 from sfumato.policy.schema_queries import TOPIC, Queries
 
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
+VectorModel = Literal["all-MiniLM-L6-v2", "multilingual-e5-small"]
+MINILM: VectorModel = "all-MiniLM-L6-v2"
+WEIGHTS: dict[VectorModel, str] = {
+    MINILM: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "multilingual-e5-small": "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+}
 
 TAKEN = frozenset({"screened", "topic", "summary", "labels"})
 
@@ -93,10 +97,10 @@ class InputSection(Section):
 
 
 class Embedding(Section):
-    """The fixed, public sentence model, pinned by the SHA-256 of its weights."""
+    """The fixed, public sentence model, pinned by the SHA-256 of its weights: English, or of some hundred languages."""
 
-    model: Literal["all-MiniLM-L6-v2"] = "all-MiniLM-L6-v2"
-    sha256: Hash = MINILM_SHA256
+    model: VectorModel = MINILM
+    sha256: Hash = Field(default_factory=lambda stated: WEIGHTS[stated.get("model", MINILM)])
     path: str | None = None
 
 

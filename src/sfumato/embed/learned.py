@@ -1,0 +1,130 @@
+"""Makes `learned.npz` again, from our own texts in `public/`: `python -m sfumato.embed.learned`.
+
+Each file of `public/` says the same in one language: requests, a line of dashes, and sentences that frame a request.
+They are combined, and three things learned: which words of a combination belong to the request (logistic regression on
+their states), the mean vector over languages, and the directions in which the languages' means differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sfumato.embed import e5, packed
+from sfumato.embed.encoder import Encoder
+from sfumato.embed.models import E5
+from sfumato.embed.weights import find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "ja", "pt", "ru", "zh")
+WITHOUT_SPACES = frozenset({"ja", "zh"})
+BEFORE = 4  # of the framing sentences, the first ones open a request
+PENALTY = 1e-3  # inverse of the ridge: 91 % of the words of held-out requests in a held-out language came out right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A text of our own, the request within it, and its language."""
+
+    text: str
+    request: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A text's states (tokens, WIDTH), its ids, and which tokens belong to the request (1), frame it (0), neither."""
+
+    states: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    role: NDArray[np.int64]
+    language: str
+
+
+def combined(language: str) -> Iterator[Said]:
+    """Each request of a language alone, typed carelessly, and in four frames."""
+    raw = files("sfumato.embed").joinpath("public", f"{language}.txt").read_text("utf-8")
+    requests, frames = (part.strip().split("\n") for part in raw.split("\n---\n"))
+    before, after = frames[:BEFORE], frames[BEFORE:]
+    join = "" if language in WITHOUT_SPACES else " "
+    for number, request in enumerate(requests):
+        first, second = after[number % len(after)], after[(3 * number + 1) % len(after)]
+        opening, other = before[number % BEFORE], before[(number + 1 + number // BEFORE) % BEFORE]
+        careless = request.lower().rstrip("?.!。？।؟")  # noqa: RUF001 - of every script here
+        for parts in ((request,), (opening, request), (request, first), (other, request, second, first)):
+            yield Said(text=join.join(parts), request=request, language=language)
+        yield Said(text=join.join((second, request)), request=request, language=language)
+        yield Said(text=careless, request=careless, language=language)
+
+
+def learn() -> e5.Learned:
+    """From the pinned model and `public/`. Raises ModelUnavailable where the model is missing."""
+    texts = list(_read())
+    subject, bias = _subject(texts)
+    told = {"subject": torch.from_numpy(subject), "bias": torch.from_numpy(bias)}
+    means = []
+    for language in LANGUAGES:
+        own = [text for text in texts if text.language == language]
+        means.append(np.mean([_vector(text, told) for text in own], axis=0))
+    centre = np.mean(means, axis=0)
+    axes = np.linalg.svd(np.array(means, np.float64) - centre, full_matrices=False)[2][: len(LANGUAGES) - 1]
+    return e5.Learned(subject=subject, bias=bias, centre=centre.astype(np.float32), axes=axes.astype(np.float32))
+
+
+def _vector(text: Read, told: dict[str, torch.Tensor]) -> NDArray[np.float32]:
+    ids = torch.from_numpy(text.ids)[None]
+    vector: NDArray[np.float32] = e5.averaged(
+        torch.from_numpy(text.states)[None], ids, torch.ones_like(ids, dtype=torch.bool), **told
+    ).numpy()[0]
+    return vector
+
+
+def _read() -> Iterator[Read]:
+    weights = find(model=E5.name)
+    encoder = Encoder(weights, precision="float32")
+    held = packed.read(weights.model())
+    tokenizer = e5.tokenizer(held)
+    for language in LANGUAGES:
+        for said in combined(language):
+            whole, request = (e5.normal(text, held.replaced) for text in (e5.PREFIX + said.text, said.request))
+            encoded = tokenizer.encode(whole)
+            start = whole.index(request)
+            middles = np.array(encoded.offsets).mean(axis=1)
+            role = ((start <= middles) & (middles <= start + len(request))).astype(np.int64)
+            role[: e5.PREFIX_TOKENS] = role[-1] = -1
+            ids = torch.tensor([encoded.ids])
+            with torch.inference_mode():
+                states = encoder.hidden(ids, torch.ones_like(ids, dtype=torch.bool))[0].numpy()
+            yield Read(states=states, ids=ids[0].numpy(), role=role, language=said.language)
+
+
+def _subject(texts: list[Read]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    from sklearn.linear_model import LogisticRegression
+
+    states = np.concatenate([text.states for text in texts])
+    role = np.concatenate([text.role for text in texts])
+    states, role = states[role >= 0].astype(np.float64), role[role >= 0]
+    mean, spread = states.mean(axis=0), states.std(axis=0)
+    model = LogisticRegression(C=PENALTY, max_iter=300, class_weight="balanced").fit((states - mean) / spread, role)
+    subject = model.coef_[0] / spread
+    return subject.astype(np.float32), np.asarray(model.intercept_[0] - subject @ mean, np.float32)
+
+
+if __name__ == "__main__":
+    found = learn()
+    np.savez(
+        Path(__file__).with_name(e5.LEARNED),
+        subject=found.subject,
+        bias=found.bias,
+        centre=found.centre,
+        axes=found.axes,
+    )

