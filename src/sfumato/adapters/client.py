@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 QUIET = ("anthropic", "httpx2", "httpcore2")
 CONNECT_S = 10.0
+IN_A_POOL = 8
 API_VERSION = "2026-10-21"  # the format that wire.py reads and writes
 _HARMLESS = {"", "off", "error", "warn", "warning", "info"}
 _KEPT_HEADERS = ("content-length", "content-type", "transfer-encoding")
@@ -73,10 +75,9 @@ def open_client(endpoint: Endpoint, api_key: str | None, trust: ssl.SSLContext) 
     import anthropic
     import httpx2
 
-    limits = httpx2.Limits(max_connections=endpoint.concurrency + 2, max_keepalive_connections=endpoint.concurrency + 2)
     timeout = httpx2.Timeout(endpoint.timeout_s, connect=min(CONNECT_S, endpoint.timeout_s / 2))
     http = httpx2.AsyncClient(
-        transport=_only_our_headers(api_key, trust, limits),
+        transport=_only_our_headers(api_key, trust, connections=endpoint.concurrency + 2),
         trust_env=False,
         follow_redirects=False,
         timeout=timeout,
@@ -91,11 +92,23 @@ def open_client(endpoint: Endpoint, api_key: str | None, trust: ssl.SSLContext) 
     )
 
 
-def _only_our_headers(api_key: str | None, trust: ssl.SSLContext, limits: httpx2.Limits) -> httpx2.AsyncBaseTransport:
-    """A transport that writes the headers anew: what ANTHROPIC_CUSTOM_HEADERS added or changed stops here."""
+def _only_our_headers(api_key: str | None, trust: ssl.SSLContext, *, connections: int) -> httpx2.AsyncBaseTransport:
+    """A transport that writes the headers anew: what ANTHROPIC_CUSTOM_HEADERS added or changed stops here.
+
+    A pool looks at all of its connections for every request, twice, so many are spread over small pools; a request goes
+    to the one that has the fewest under way.
+    """
     import httpx2
 
-    class OnlyOurs(httpx2.AsyncHTTPTransport):
+    class OnlyOurs(httpx2.AsyncBaseTransport):
+        def __init__(self) -> None:
+            each = httpx2.Limits(max_connections=IN_A_POOL, max_keepalive_connections=IN_A_POOL)
+            self._pools = [
+                httpx2.AsyncHTTPTransport(verify=trust, trust_env=False, limits=each)
+                for _ in range(math.ceil(connections / IN_A_POOL))
+            ]
+            self._under_way = [0] * len(self._pools)
+
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             ours = {"host": request.url.netloc.decode("ascii"), "accept": "*/*", "user-agent": "sfumato"}
             ours |= {"anthropic-version": API_VERSION, "connection": "keep-alive"}
@@ -108,6 +121,15 @@ def _only_our_headers(api_key: str | None, trust: ssl.SSLContext, limits: httpx2
             sent = httpx2.Request(
                 request.method, request.url, headers=ours, stream=request.stream, extensions=extensions
             )
-            return await super().handle_async_request(sent)
+            place = min(range(len(self._pools)), key=self._under_way.__getitem__)
+            self._under_way[place] += 1
+            try:
+                return await self._pools[place].handle_async_request(sent)
+            finally:
+                self._under_way[place] -= 1
 
-    return OnlyOurs(verify=trust, trust_env=False, limits=limits)
+        async def aclose(self) -> None:
+            for pool in self._pools:
+                await pool.aclose()
+
+    return OnlyOurs()

@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-import structlog
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, MutableMapping
+    from collections.abc import Callable, Iterator
     from typing import TextIO
 
 NUMBERS = frozenset({"status", "milliseconds", "count", "dropped_fields"})
 WORDS = frozenset({"method", "route", "operation", "decision", "reason", "key_id", "role", "exception", "place"})
-FRAME = frozenset({"event", "level", "timestamp", "logger"})  # what the chain itself adds
+FOREIGN = "a line of another library, not shown"
 _WORD = re.compile(r"[A-Za-z0-9_./{}:-]{1,100}")
 _LINE = 500
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_dumps = json.JSONEncoder(sort_keys=True).encode
 
 
-class AllowList:
+class AllowList(logging.Formatter):
     """Drops every field that is not listed, or whose value is not of its kind; `dropped` counts them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.dropped = 0
         self.told: Callable[[int], None] | None = None
 
-    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """The event with what may be written."""
-        kept = {name: value for name, value in event.items() if name in FRAME or _allowed(name, value)}
-        lost = len(event) - len(kept)
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one JSON object; another library's without its words, which are not ours to vouch for."""
+        given = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        kept = {name: value for name, value in given.items() if _allowed(name, value)}
+        lost = len(given) - len(kept)
         if lost:
             self.dropped += lost
             kept["dropped_fields"] = lost
             if self.told is not None:
                 self.told(lost)
-        return kept
+        if record.exc_info and record.exc_info[0] is not None:
+            kept["exception"] = record.exc_info[0].__name__
+        kept["event"] = _one_line(record.getMessage()) if record.name.startswith("sfumato") else FOREIGN
+        kept["level"] = record.levelname.lower()
+        kept["logger"] = record.name
+        kept["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        return _dumps(kept)
 
 
 def _allowed(name: str, value: object) -> bool:
@@ -46,21 +56,10 @@ def _allowed(name: str, value: object) -> bool:
     return name in WORDS and isinstance(value, str) and _WORD.fullmatch(value) is not None
 
 
-def _ours_only(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A line of another library is its name and level: its words are not ours to vouch for."""
-    record = event.get("_record")
-    if record is not None and not record.name.startswith("sfumato"):
-        event["event"] = "a line of another library, not shown"
-    raised = event.pop("exc_info", None)
-    if isinstance(raised, tuple) and raised[0] is not None:
-        event["exception"] = raised[0].__name__
-    return event
-
-
-def _one_line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    text = "".join(char if char.isprintable() else " " for char in str(event["event"]))
-    event["event"] = text[:_LINE]
-    return event
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return text[:_LINE]
 
 
 @contextmanager
@@ -71,7 +70,7 @@ def written(stream: TextIO | None = None) -> Iterator[AllowList]:
     """
     allow = AllowList()
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_formatter(allow))
+    handler.setFormatter(allow)
     root, ours = logging.getLogger(), logging.getLogger("sfumato")
     before = root.handlers, root.level, ours.level
     root.handlers = [handler]
@@ -85,24 +84,9 @@ def written(stream: TextIO | None = None) -> Iterator[AllowList]:
         ours.setLevel(before[2])
 
 
-def _formatter(allow: AllowList) -> logging.Formatter:
-    first: list[structlog.types.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ExtraAdder(),
-    ]
-    then: list[structlog.types.Processor] = [
-        _ours_only,
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        allow,
-        _one_line,
-        structlog.processors.JSONRenderer(sort_keys=True),
-    ]
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=then)
-
-
 def line(logger: logging.Logger, event: str, /, **fields: object) -> None:
     """One line at INFO with these fields; `event` is a fixed sentence of ours."""
     if logger.isEnabledFor(logging.INFO):
-        logger.info(event, extra=fields)
+        record = logging.LogRecord(logger.name, logging.INFO, "", 0, event, None, None)  # who called is never shown
+        vars(record).update(fields)
+        logger.handle(record)
