@@ -134,12 +134,14 @@ def _last(column: sql.Column[Any]) -> sql.ScalarSelect[Any]:
 
 
 def _standing() -> sql.Select[Any]:
-    """What bears on a charge: state of the same question, seq and chain of the last row, and the sums for the caps."""
+    """What bears on a charge: the same question's state, whether its epoch has others, the last row, sums for caps."""
     given = {name: getattr(charges.c, name) == sql.bindparam(name) for name in CHAINED}
     same = sql.select(charges.c.state).where(given["question"], charges.c.state != "burned")
+    kin = sql.select(charges.c.seq).where(given["dataset"], given["epoch"], given["unit"]).limit(1)
     rho, delta, in_epoch, in_year = charges.c.rho, charges.c.delta, given["epoch"], given["year"]
     return sql.select(
         same.scalar_subquery().label("state"),
+        kin.scalar_subquery().label("kin"),
         _last(charges.c.seq).label("seq"),
         _last(charges.c.chain).label("chain"),
         _sum(rho, in_epoch, given["purpose"]).label("purpose_rho"),
@@ -161,11 +163,6 @@ _SETTLE = (
 )
 
 
-_KIN = (
-    sql.select(charges.c.seq)
-    .where(*(getattr(charges.c, name) == sql.bindparam(name) for name in ("dataset", "epoch", "unit")))
-    .limit(1)
-)
 _OTHERS = sql.select(charges.c.epoch, charges.c.year, charges.c.unit).distinct()
 
 
@@ -253,7 +250,7 @@ class Ledger:
         if found.state is not None:
             raise Refused("the same release is stored already")
         _check_caps(found, charge, caps)
-        if not db.execute(_KIN, fields).first():  # the first of its epoch and unit: later ones found it in order
+        if found.kin is None:  # the first of its epoch and unit: later ones found it in order
             _check_kin(db, charge)
         row = {**fields, **self._book.number(found.seq or 0), "chain": link(found.chain or GENESIS, content(fields))}
         return int(db.execute(_INSERT, {**row, "state": "reserved"}).scalar_one())
