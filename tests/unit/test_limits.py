@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sfumato.serve.limits import Limits, Rates, site
+from sfumato.serve.limits import Limits, Rates, Sliding, site
 from sites import HERE, Site
 
 FEW = Rates(principal=5, stranger=3, strangers=8)
@@ -28,6 +28,20 @@ def test_excess_says_when_to_come_back_and_is_news_once_a_minute():
     assert [one is None for one in found] == [True] * 5 + [False] * 3
     assert [one.first for one in found[5:]] == [True, False, False]
     assert all(1 <= one.wait <= 60 for one in found[5:])
+
+
+def test_the_minute_before_counts_by_what_of_it_is_less_than_a_minute_ago():
+    clock = [600.0]
+    sliding = Sliding(10, now=lambda: clock[0])
+    assert [sliding.hit("one") for _ in range(11)] == [None] * 10 + [60]
+    clock[0] = 660.0  # all ten are still within a minute
+    assert sliding.hit("one") == 60
+    assert sliding.hit("two") is None
+    clock[0] = 690.0  # half of them
+    assert [sliding.hit("one") for _ in range(6)] == [None] * 5 + [30]
+    clock[0] = 780.0  # a whole minute without any
+    assert [sliding.hit("one") for _ in range(11)] == [None] * 10 + [60]
+    assert not sliding._before
 
 
 @pytest.mark.parametrize(

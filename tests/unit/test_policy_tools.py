@@ -121,6 +121,8 @@ def test_every_built_in_policy_passes_its_cases_and_they_reach_every_decision():
         assert [outcome.case.name for outcome in outcomes if not outcome.passed] == []
         reached |= {outcome.case.given.at for outcome in outcomes}
     assert {policy.stem for policy, _ in cases.found(())} == set(builtin_names())
+    (named,) = cases.found([Path("strict")])
+    assert named[0] == builtin_path("strict")
     assert reached == {kind.model_fields["at"].annotation.__args__[0] for kind in FACTS}
 
 

@@ -156,7 +156,8 @@ def cases_(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[PATH...]", help="Policies, *.cases.yaml files, or folders; the built-in ones if none."
+            metavar="[PATH...]",
+            help="Policies (files or built-in names), *.cases.yaml files, or folders; all built-in ones if none.",
         ),
     ] = None,
     json: Json = False,

@@ -293,7 +293,7 @@ def found(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     Raises:
         PolicyError: a policy has no cases beside it, or a path holds none.
     """
-    asked = list(paths) or [builtin_path(name) for name in builtin_names()]
+    asked = [_meant(path) for path in paths] or [builtin_path(name) for name in builtin_names()]
     for path in asked:
         files = sorted(path.glob(f"*{CASES}")) if path.is_dir() else [path]
         if not files:
@@ -305,6 +305,11 @@ def found(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
             if not cases.is_file():
                 raise PolicyError(f"{policy}: no cases beside it; write {cases.name}")
             yield policy, cases
+
+
+def _meant(path: Path) -> Path:
+    """The path, or where nothing is there, the built-in policy of that name."""
+    return builtin_path(str(path)) if str(path) in builtin_names() and not path.exists() else path
 
 
 def _pair(file: Path) -> tuple[Path, Path]:

@@ -62,7 +62,7 @@ class Observed:
     def _opened(self) -> Iterator[Span | None]:
         """A span and a count of open requests around what is inside. The exception, which may hold text, stays out."""
         with self._metrics.request() if self._metrics is not None else _nothing():
-            if self._tracer is None:
+            if self._tracer is None or _goes_nowhere(self._tracer):
                 yield None
                 return
             with self._tracer.start_as_current_span(
@@ -98,6 +98,13 @@ def tracer() -> Tracer | None:
     except ImportError:
         return None
     return trace.get_tracer("sfumato")
+
+
+def _goes_nowhere(tracer: Tracer) -> bool:
+    """Whether spans need not be begun: the process's own tracer, while no provider is set."""
+    from opentelemetry import trace
+
+    return isinstance(tracer, trace.ProxyTracer) and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def _describe(span: Span, asked: Asked, status: int) -> None:
