@@ -157,7 +157,7 @@ def cases_(
         list[Path] | None,
         typer.Argument(
             metavar="[PATH...]",
-            help="Policies (files or built-in names), *.cases.yaml files, or folders; all built-in ones if none.",
+            help="Policies, built-in names, *.cases.yaml files or folders; all built-in ones if none.",
         ),
     ] = None,
     json: Json = False,
