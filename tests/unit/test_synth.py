@@ -40,6 +40,19 @@ def said_by_users(record):
     return " ".join(m["content"] for m in record["messages"] if m["role"] == "user")
 
 
+def test_without_chatter_nothing_stands_around_a_request():
+    said = voice("en").said
+    around = {*said["contexts"], *said["closings"], *said["greetings"]}
+
+    def chatty(chatter):
+        records = synthesize(conversations=400, users=300, seed=3, chatter=chatter)
+        first = [one["messages"][0]["content"] for one in records if one["language"] == "en"]
+        return sum(any(piece in text for piece in around) for text in first) / len(first)
+
+    assert chatty(0) == 0
+    assert 0 < chatty(0.2) < chatty(1) / 2
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not():
     def text(seed):
         stream = io.StringIO()

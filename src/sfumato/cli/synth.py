@@ -15,6 +15,12 @@ def synth(
     conversations: Annotated[int, typer.Option("--conversations", min=1, metavar="N")] = 20_000,
     users: Annotated[int, typer.Option("--users", min=1, metavar="M")] = 8_000,
     seed: Annotated[int, typer.Option("--seed", metavar="S")] = 0,
+    chatter: Annotated[
+        float,
+        typer.Option(
+            "--chatter", min=0, max=1, metavar="SHARE", help="Of greetings, thanks and circumstances around a request."
+        ),
+    ] = 1.0,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Left out: standard output.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON (needs --out).")] = False,
 ) -> None:
@@ -22,9 +28,9 @@ def synth(
     from sfumato.evaluate.synth import write_jsonl
 
     if out is None:
-        write_jsonl(sys.stdout, conversations=conversations, users=users, seed=seed)
+        write_jsonl(sys.stdout, conversations=conversations, users=users, seed=seed, chatter=chatter)
         return
-    write_jsonl(out, conversations=conversations, users=users, seed=seed)
+    write_jsonl(out, conversations=conversations, users=users, seed=seed, chatter=chatter)
     if json:
         printing.result({"out": str(out), "conversations": conversations, "users": users, "seed": seed})
     else:

@@ -36,11 +36,14 @@ _CHUNK = 4096
 _LANGUAGES = tuple(MAIN_LANGUAGES)
 
 
-def synthesize(*, conversations: int, users: int, seed: int, month: str = "2026-03") -> Iterator[dict[str, Any]]:
+def synthesize(
+    *, conversations: int, users: int, seed: int, month: str = "2026-03", chatter: float = 1.0
+) -> Iterator[dict[str, Any]]:
     """Records in time order, the same for the same arguments; memory grows by a few bytes a conversation only.
 
     A record holds conversation_id, user_id, messages [{role, content}], timestamp, attributes {plan, platform}, and the
-    truth: topic, area, domain, language, planted (every planted string it contains, canaries included).
+    truth: topic, area, domain, language, planted (every planted string it contains, canaries included). chatter: as for
+    `synth_phrases.conversation`.
 
     Raises:
         InputError: fewer than one user, fewer conversations than users, too many users, or a malformed month.
@@ -48,10 +51,10 @@ def synthesize(*, conversations: int, users: int, seed: int, month: str = "2026-
     if not 1 <= users <= min(conversations, MOST_USERS):
         raise InputError("a synthetic corpus needs at least one user, and at least as many conversations as users")
     month_start(month)
-    return _records(conversations, users, seed, month)
+    return _records(conversations, users, seed, month, chatter)
 
 
-def _records(conversations: int, users: int, seed: int, month: str) -> Iterator[dict[str, Any]]:
+def _records(conversations: int, users: int, seed: int, month: str, chatter: float) -> Iterator[dict[str, Any]]:
     draws = np.random.default_rng([abs(seed), int(seed < 0), 1])
     times = draw_times(conversations, month, np.random.default_rng([abs(seed), int(seed < 0), 2]))
     people = draw_people(users, draws)
@@ -63,7 +66,7 @@ def _records(conversations: int, users: int, seed: int, month: str) -> Iterator[
         visits = draw_visits(people, order[at : at + _CHUNK], draws)
         columns = (visits.user, visits.topic, visits.language, visits.platform)
         for user, topic, language, platform in zip(*(c.tolist() for c in columns), strict=True):
-            record = _record(topic, _LANGUAGES[language], waiting.pop(user, None), rng)
+            record = _record(topic, _LANGUAGES[language], waiting.pop(user, None), rng, chatter)
             yield {
                 "conversation_id": f"c-{(number * 0x5851F42D4C95 + seed * 0x14057B7EF767) % (1 << 48):012x}",
                 "user_id": user_id(user, seed=seed),
@@ -84,14 +87,14 @@ def _carriers(seed: int, users: int) -> dict[int, str]:
     }
 
 
-def _record(topic: int, language: str, canary: str | None, rng: Random) -> dict[str, Any]:
+def _record(topic: int, language: str, canary: str | None, rng: Random, chatter: float) -> dict[str, Any]:
     leaf = leaves()[topic]
     plants = personal(language, rng) if rng.random() < PERSONAL_SHARE else []
     if canary is not None:
         plants.append(("canary", canary))
     notes = [sentence(kind, value, language=language) for kind, value in plants]
     return {
-        "messages": conversation(language, leaf.topic, rng, notes=notes),
+        "messages": conversation(language, leaf.topic, rng, notes=notes, chatter=chatter),
         "topic": leaf.topic,
         "area": leaf.area,
         "domain": leaf.domain,
@@ -100,14 +103,22 @@ def _record(topic: int, language: str, canary: str | None, rng: Random) -> dict[
     }
 
 
-def write_jsonl(target: Path | TextIO, *, conversations: int, users: int, seed: int, month: str = "2026-03") -> int:
+def write_jsonl(
+    target: Path | TextIO,
+    *,
+    conversations: int,
+    users: int,
+    seed: int,
+    month: str = "2026-03",
+    chatter: float = 1.0,
+) -> int:
     """Write the corpus, one record a line, to a file (replaced) or an open text stream; returns how many records.
 
     Raises:
         InputError: as `synthesize`.
         StorageError: the file can't be written.
     """
-    records = synthesize(conversations=conversations, users=users, seed=seed, month=month)
+    records = synthesize(conversations=conversations, users=users, seed=seed, month=month, chatter=chatter)
     if not isinstance(target, Path):
         return _write(target, records)
     try:

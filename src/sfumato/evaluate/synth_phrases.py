@@ -104,14 +104,17 @@ def _expand(pattern: str, xs: Sequence[str], ys: Sequence[str], language: str) -
     return tuple(out)
 
 
-def conversation(language: str, topic: str, rng: Random, *, notes: Sequence[str] = ()) -> list[dict[str, str]]:
+def conversation(
+    language: str, topic: str, rng: Random, *, notes: Sequence[str] = (), chatter: float = 1.0
+) -> list[dict[str, str]]:
     """Messages `{role, content}` of one conversation about the topic, 1 to 8 user turns, each answered.
 
     notes: sentences to be said as well (planted strings): in the first request, or spread over later turns.
+    chatter: share, 0 to 1, that is kept of what stands around the first request: greetings, thanks, circumstances.
     """
     speaker = voice(language)
     turns = bisect(_TURNS, rng.random() * _TURNS[-1]) + 1
-    first, subject = _first_request(speaker, topic, rng)
+    first, subject = _first_request(speaker, topic, rng, chatter)
     asked, answered = [first], [_pick(speaker.said["replies"], rng).replace("{x}", subject)]
     followups, afterwards = speaker.said["followups"], speaker.said["afterwards"]
     start, other = int(rng.random() * len(followups)), int(rng.random() * len(afterwards))
@@ -121,7 +124,7 @@ def conversation(language: str, topic: str, rng: Random, *, notes: Sequence[str]
     for note in notes:
         turn = 0 if rng.random() < _NOTE_AT_ONCE else int(rng.random() * turns)
         asked[turn] = f"{asked[turn]}{speaker.join}{note}"
-    if turns < MOST_TURNS and rng.random() < _SAYS_HELLO_FIRST:
+    if turns < MOST_TURNS and rng.random() < _SAYS_HELLO_FIRST * chatter:
         asked.insert(0, _pick(speaker.said["greetings"], rng))
         answered.insert(0, _pick(speaker.said["welcomes"], rng))
     pairs = zip(asked, answered, strict=True)
@@ -136,18 +139,20 @@ def _pick(items: Sequence[_T], rng: Random) -> _T:
     return items[int(rng.random() * len(items))]
 
 
-def _first_request(speaker: Voice, topic: str, rng: Random) -> tuple[str, str]:
+def _first_request(speaker: Voice, topic: str, rng: Random, chatter: float) -> tuple[str, str]:
     said = speaker.said
     request = _pick(_pick(speaker.requests[topic], rng), rng)
-    opening = _pick(said["openings"], rng) if rng.random() < _OPENS else ""
+    opening = _pick(said["openings"], rng) if rng.random() < _OPENS * chatter else ""
     core = _framed(request, _pick(said["frames"], rng), after_comma=opening.endswith(_AFTER_COMMA))
     contexts = rng.sample(said["contexts"], bisect(_CONTEXTS, rng.random()))
+    if chatter < 1:
+        contexts = [one for one in contexts if rng.random() < chatter]
     if rng.random() < _ASKS_TWICE:
         other = _pick(_pick(speaker.requests[topic], rng), rng)
         contexts.append(other.text if other.question else _framed(other, _pick(said["more"], rng), after_comma=False))
     first_context = bool(contexts) and not opening and rng.random() < _CONTEXT_LEADS
     parts = [*contexts[:1], core, *contexts[1:]] if first_context else [opening, core, *contexts]
-    if rng.random() < _CLOSES:
+    if rng.random() < _CLOSES * chatter:
         parts.append(_pick(said["closings"], rng))
     text = speaker.join.join(_ended(part, speaker.stop) for part in parts[:-1] if part)
     text = f"{text}{speaker.join if text else ''}{parts[-1]}"
