@@ -235,6 +235,7 @@ def test_ctrl_c_does_not_wait_for_a_batch_and_the_next_run_takes_it(data: Path, 
 
 
 def interrupted(data: Path, loaded: Policy, url: str) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs tests in the background has it ignored
     try:
         extracting(data, loaded, url)
     except KeyboardInterrupt:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
@@ -13,11 +12,8 @@ from sfumato.errors import InputError
 if TYPE_CHECKING:
     from psycopg import Connection
     from sqlalchemy import URL
-    from sqlalchemy.pool import ConnectionPoolEntry
 
 WAIT_SECONDS = 60
-FRESH_SECONDS = 1.0  # a connection that was used since is not asked first whether the server is still there
-_USED = "used"
 # A reservation lives as long as its connection: a firewall must not drop an idle one, and a lost network must show.
 _KEPT_ALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _SETTINGS = f"""
@@ -38,6 +34,7 @@ def engine(url: URL) -> sql.Engine:
         made = sql.create_engine(
             url,
             isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
             connect_args={"application_name": "sfumato", "connect_timeout": 10, **_KEPT_ALIVE},
         )
     except ModuleNotFoundError:
@@ -48,18 +45,6 @@ def engine(url: URL) -> sql.Engine:
         connection.autocommit = True  # what is set in a transaction is lost when that rolls back
         connection.execute(_SETTINGS)
         connection.autocommit = False
-
-    @sql.event.listens_for(made, "checkin")
-    def _used(_connection: Connection | None, record: ConnectionPoolEntry) -> None:
-        record.info[_USED] = time.monotonic()
-
-    @sql.event.listens_for(made, "checkout")
-    def _there(connection: Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
-        if time.monotonic() - record.info.get(_USED, time.monotonic()) > FRESH_SECONDS:
-            try:
-                made.dialect.do_ping(connection)  # type: ignore[arg-type]  # the driver's own connection, as it gives it
-            except made.dialect.loaded_dbapi.Error as failure:
-                raise sql.exc.DisconnectionError from failure
 
     return made
 
