@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError
@@ -22,13 +22,12 @@ from sfumato.database import server
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import psycopg
     from sqlalchemy import URL, Connection
 
 WRITERS = 0x5F_1ED_6E5  # any number, the same for all ledgers
 IN_FLIGHT = 0x5F_C4A6  # the class of the locks that are numbered like the charges
 _TAKE_TURN = sql.text(f"SELECT set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock({WRITERS})")
-_FLUSH = "SELECT pg_logical_emit_message(true, 'sfumato', '')"  # the smallest commit that waits for the disk
+_FLUSH = sql.text("SELECT pg_logical_emit_message(true, 'sfumato', '')")  # the smallest commit that waits for the disk
 _HOLD = sql.text(f"SELECT pg_advisory_lock({IN_FLIGHT}, CAST(:seq AS integer))")
 _LET_GO = sql.text(f"SELECT pg_advisory_unlock({IN_FLIGHT}, CAST(:seq AS integer))")
 _ABANDONED = sql.text(
@@ -58,12 +57,11 @@ class PostgresBook:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that no other writer overlaps; on disk when it ends."""
-        with self._engine.connect() as db:
-            with db.begin():
-                db.execute(_TAKE_TURN)
-                yield db
-            with _each_alone(db) as driver:
-                driver.execute(_FLUSH)
+        with self._engine.begin() as db:
+            db.execute(_TAKE_TURN)
+            yield db
+        with self._single.connect() as db:
+            db.execute(_FLUSH)
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
@@ -113,14 +111,3 @@ class PostgresBook:
             with suppress(DBAPIError):
                 self._keeper.close()
             self._keeper = None
-
-
-@contextmanager
-def _each_alone(db: Connection) -> Iterator[psycopg.Connection]:
-    """The driver's connection, each statement a transaction of its own: that saves asking for it and for its end."""
-    driver = cast("psycopg.Connection", db.connection.driver_connection)
-    driver.autocommit = True
-    try:
-        yield driver
-    finally:
-        driver.autocommit = False

@@ -38,8 +38,8 @@ class Segment(Private):
 class SegmentWriter(Private):
     """Seals conversations into segments. Use as a context manager.
 
-    `add` promises nothing: a conversation is sealed at once and held in memory. It is acknowledged when its segment
-    stands in `written`, which is when the file, its name and its directory were flushed to the disk. Leaving the
+    `add` promises nothing: a conversation is held in memory, and up to 256 of them are sealed there together. It is
+    acknowledged when its segment stands in `written`, which is when the file, its name and its directory were flushed to the disk. Leaving the
     context, by an exception too (an input that breaks off), writes what was added; after a StorageError the unfinished
     segment is gone, those in `written` stay. A killed process leaves at most a temporary file of ciphertext that
     nothing reads. To ingest again is safe: a conversation that is there twice counts once.
@@ -78,7 +78,7 @@ class SegmentWriter(Private):
         self._open = False
 
     def add(self, conversation: Conversation) -> None:
-        """Seal one conversation; a full segment is written.
+        """Take one conversation to be sealed; a full segment is written.
 
         Raises:
             StorageError: the segment could not be written; the writer takes no more.
