@@ -39,10 +39,10 @@ class SegmentWriter(Private):
     """Seals conversations into segments. Use as a context manager.
 
     `add` promises nothing: a conversation is held in memory, and up to 256 of them are sealed there together. It is
-    acknowledged when its segment stands in `written`, which is when the file, its name and its directory were flushed to the disk. Leaving the
-    context, by an exception too (an input that breaks off), writes what was added; after a StorageError the unfinished
-    segment is gone, those in `written` stay. A killed process leaves at most a temporary file of ciphertext that
-    nothing reads. To ingest again is safe: a conversation that is there twice counts once.
+    acknowledged when its segment stands in `written`, which is when the file, its name and its directory were flushed
+    to the disk. Leaving the context, by an exception too (an input that breaks off), writes what was added; after a
+    StorageError the unfinished segment is gone, those in `written` stay. A killed process leaves at most a temporary
+    file of ciphertext that nothing reads. To ingest again is safe: a conversation that is there twice counts once.
     """
 
     __slots__ = ("_block", "_directory", "_draft", "_key", "_open", "_people", "_records", "_store", "written")
