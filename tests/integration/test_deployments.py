@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -229,44 +228,25 @@ def _id(line: str) -> str:
 
 @pytest.mark.model
 @pytest.mark.slow
-def test_the_economic_index_over_onet_on_real_support_conversations(corpora, tmp_path):
-    """Real CLI, real vectors, every activity of O*NET: a hierarchy, each node's users within its parent's."""
+def test_the_economic_index_over_all_of_onet_on_real_support_conversations(corpora, tmp_path):
+    """Real CLI, real vectors, 20,000 nodes: a hierarchy, each node's users within its parent's, in reasonable time."""
     environment = {"SFUMATO_KEY_FILE": str(tmp_path / "root.key")}
-    command(
-        ["taxonomy", "onet", str(thinned(corpora / "onet", tmp_path))],
-        tmp_path,
-        environment,
-        into=tmp_path / "onet.jsonl",
-    )
+    command(["taxonomy", "onet", str(corpora / "onet")], tmp_path, environment, into=tmp_path / "onet.jsonl")
     command(["keys", "init"], tmp_path, environment)
-    with (corpora / "irc_ubuntu_train" / "conversations.jsonl").open() as lines:
-        read = list(islice(lines, 3_000))
-    (tmp_path / "chats.jsonl").write_text("".join(read))
+    source = corpora / "irc_ubuntu_train" / "conversations.jsonl"
     command(
-        ["run", "economic_index", "chats.jsonl", "--data", "data", "--epoch", "2026-10", "--json"],
+        ["run", "economic_index", str(source), "--data", "data", "--epoch", "2026-10", "--json"],
         tmp_path,
         environment,
         into=tmp_path / "release.json",
     )
     found = document.decode(json.loads((tmp_path / "release.json").read_text()))
     levels = Counter(topic.level for topic in found.topics)
-    assert 5 <= levels[4] <= 9
+    assert levels[4] == 9
     assert all(levels[level] >= 3 for level in range(5))
     users = {topic.id: topic.users.value for topic in found.topics}
     assert all(topic.parent is None or topic.users.value <= users[topic.parent] for topic in found.topics)
-    assert abs(found.users.value - len({json.loads(line)["user_id"] for line in read})) < 200
-
-
-def thinned(onet: Path, folder: Path) -> Path:
-    """O*NET's activities whole, and every eighth of its tasks."""
-    place = folder / "onet"
-    place.mkdir()
-    for path in onet.glob("*.jsonl"):
-        lines = path.read_text().splitlines(keepends=True)
-        if "task" in path.name:
-            lines = [line for line in lines if json.loads(line)["task_id"] % 8 == 0]
-        (place / path.name).write_text("".join(lines))
-    return place
+    assert abs(found.users.value - 5_328) < 200
 
 
 @pytest.mark.slow
@@ -302,7 +282,7 @@ def command(arguments, folder: Path, environment: dict[str, str], *, into: Path 
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=1500,  # it reads 30,000 texts, and another worker may be reading too
     )
     assert done.returncode == 0, done.stderr
     if into is not None:
