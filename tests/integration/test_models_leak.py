@@ -75,7 +75,7 @@ def printed(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> Callable[[], tuple[str, list[logging.LogRecord]]]:
     """All that was printed and logged, with every logger as loud as it can be."""
-    for name in ("", "sfumato", "anthropic", "httpx2", "httpcore2", "asyncio"):
+    for name in ("", "sfumato", "aiohttp", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
 
     def all_of_it() -> tuple[str, list[logging.LogRecord]]:

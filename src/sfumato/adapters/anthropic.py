@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ from sfumato.adapters.tickets import Book
 from sfumato.errors import Refused
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Sequence
 
     from sfumato.adapters.endpoint import Endpoint
@@ -33,6 +33,7 @@ class AnthropicModel:
     Raises:
         Refused: the environment would print what is sent, the key can't be one, or there is a spend cap and the price
             of the model is not known.
+        ModelUnavailable: the HTTP client is not installed.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class AnthropicModel:
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
-        return client.trusted()
+        return ssl.create_default_context()
 
     async def _work(
         self, prompts: Sequence[Prompt], arrive: Callable[[int, Reply], None], outside: background.Outside

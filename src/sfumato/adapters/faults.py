@@ -1,4 +1,4 @@
-"""What went wrong with a call, in our words: an SDK exception may carry a conversation, so none leaves this file."""
+"""What went wrong with a call, in our words: an exception may carry a conversation, so none leaves this file."""
 
 from __future__ import annotations
 
@@ -52,32 +52,29 @@ NONSENSE = Fault(kind="failed", maybe_billed=True, why="answers that are no mess
 
 
 def fault(error: Exception) -> Fault:
-    """What an exception of the SDK, or of the HTTP client below it, means for us."""
-    import anthropic
-    import httpx2
+    """What an exception of the HTTP client means for us."""
+    import aiohttp
 
-    if isinstance(error, anthropic.APIStatusError):
-        return of_status(error.status_code, error.response.headers, _excerpt(error.body))
     causes = _chain(error)
     if any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
         return Fault(kind="unusable", why="its certificate can't be verified")
-    if any(isinstance(one, httpx2.ConnectError | httpx2.ConnectTimeout) for one in causes):
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Fault(kind="unreached")
-    if any(isinstance(one, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol) for one in causes):
+    if isinstance(error, aiohttp.InvalidURL):
         return Fault(kind="unusable", why="the request can't be formed")
-    if any(isinstance(one, TimeoutError | httpx2.TimeoutException) for one in causes):
+    if isinstance(error, TimeoutError):
         return TIMED_OUT
     return Fault(kind="failed", maybe_billed=True, why="dropped connections")
 
 
-def of_status(status: int, headers: Mapping[str, str], said: str) -> Fault:
+def of_status(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     """What a response other than 2xx means."""
     if status in BUSY:
         return Fault(kind="busy", status=status, hold_s=hold(headers))
     if status in AGAIN or status >= 500:  # noqa: PLR2004 - HTTP's own
         return Fault(kind="failed", status=status, hold_s=hold(headers), maybe_billed=status in MAYBE_BILLED)
     if status in ABOUT_THE_PROMPT:
-        return Fault(kind="rejected", status=status, names=named_fields(said))
+        return Fault(kind="rejected", status=status, names=named_fields(_excerpt(body)))
     return Fault(kind="unusable", status=status)
 
 
@@ -109,13 +106,17 @@ def _until(said: str) -> float:
     return (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
 
 
-def _excerpt(body: object) -> str:
+def _excerpt(raw: bytes) -> str:
     """The first words of a refusal, read here and shown to nobody."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        body = raw.decode("utf-8", "replace")
     if isinstance(body, dict):
         error = body.get("error")
         body = error.get("message") if isinstance(error, dict) else body.get("detail", body)
     if not isinstance(body, str):
-        body = json.dumps(body, default=str)
+        body = json.dumps(body)
     return body[:_MESSAGE_START]
 
 

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from sfumato.adapters.faults import TIMED_OUT, Fault, fault
+from sfumato.adapters.faults import TIMED_OUT, Fault, fault, of_status
 from sfumato.errors import ModelUnavailable, SfumatoError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
-    from anthropic import AsyncAnthropic
+    from aiohttp import ClientResponse, ClientSession
 
     from sfumato.adapters.endpoint import Endpoint
     from sfumato.adapters.pacing import Health, Pace, Tempo
 
+    _Asked = AbstractAsyncContextManager[ClientResponse]
+
 UPLOAD_BYTES_PER_S = 500_000
 MOST_TRIES = 10
+MOST_LINE_BYTES = 32 << 20
 
 
 class Line:
     """A line to one endpoint, open while one `complete` lasts.
 
-    It posts our own bytes and reads raw responses: what is said never becomes an object of the SDK, nor a span's.
+    It posts our own bytes and reads raw responses.
     """
 
-    def __init__(self, client: AsyncAnthropic, endpoint: Endpoint, *, pace: Pace, health: Health, tempo: Tempo) -> None:
+    def __init__(self, client: ClientSession, endpoint: Endpoint, *, pace: Pace, health: Health, tempo: Tempo) -> None:
         self.endpoint = endpoint
         self.health = health
         self.tempo = tempo
@@ -57,20 +61,23 @@ class Line:
         return found
 
     async def _attempt(self, method: str, path: str, body: bytes | None) -> bytes | Fault:
-        import httpx2
-
         allowed = self.endpoint.timeout_s + len(body or b"") / UPLOAD_BYTES_PER_S
         try:
-            async with asyncio.timeout(allowed):
-                if method == "POST":
-                    response = await self._client.post(path, content=body, cast_to=httpx2.Response)
-                else:
-                    response = await self._client.get(path, cast_to=httpx2.Response)
-                return response.content
+            async with asyncio.timeout(allowed), self._request(method, path, body) as response:
+                found = await response.read()
+                return found if _good(response) else of_status(response.status, response.headers, found)
         except TimeoutError:
             return TIMED_OUT
         except Exception as error:  # noqa: BLE001 - all that can come holds the request, so none of it may pass
             return fault(error)
+
+    def _request(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> AbstractAsyncContextManager[ClientResponse]:
+        typed = {"content-type": "application/json"} if body is not None else None
+        return self._client.request(
+            method, self.endpoint.base_url.rstrip("/") + path, data=body, headers=typed, allow_redirects=False
+        )
 
     async def insist(self, method: str, path: str) -> bytes | Fault:
         """Attempts until there is an answer, or a refusal; for calls that cost nothing to repeat.
@@ -97,20 +104,19 @@ class Line:
         Raises:
             SfumatoError: `take` did.
         """
-        import anthropic
-        import httpx2
-
         try:
-            stream = anthropic.AsyncStream[object]  # asked for by the signature; what comes is the raw response
-            found = await self._client.get(path, cast_to=httpx2.Response, stream=True, stream_cls=stream)
-            response = cast("httpx2.Response", found)
-            try:
-                async for text in response.aiter_lines():
-                    take(text.encode())
-            finally:
-                await response.aclose()
+            async with self._request("GET", path) as response:
+                if not _good(response):
+                    return of_status(response.status, response.headers, await response.read())
+                while raw := await response.content.readline(max_line_length=MOST_LINE_BYTES):
+                    take(raw)
         except SfumatoError:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             return fault(error)
         return None
+
+
+def _good(response: ClientResponse) -> bool:
+    """Whether it is 2xx; a redirect is not followed."""
+    return 200 <= response.status < 300  # noqa: PLR2004 - HTTP's own
