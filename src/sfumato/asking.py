@@ -70,7 +70,7 @@ class Remembering(Private):
 
     def _key(self, prompt: Prompt) -> bytes:
         schema = self._canonical(prompt.schema)
-        content = (rfc8785.dumps(prompt.system), rfc8785.dumps(prompt.text), schema, b"%d" % prompt.max_tokens)
+        content = (_string(prompt.system), _string(prompt.text), schema, b"%d" % prompt.max_tokens)
         question = hashlib.sha256(b"[" + b",".join(content) + b"]").digest()
         self._asked[question] += 1
         return hashlib.sha256(question + self._asked[question].to_bytes(8, "big")).digest()
@@ -83,6 +83,11 @@ class Remembering(Private):
                 self._forms.clear()
             held = self._forms[id(schema)] = schema, rfc8785.dumps(dict(schema))
         return held[1]
+
+
+def _string(text: str) -> bytes:
+    """As RFC 8785 has it, at the speed of the standard library, which escapes the same characters the same way."""
+    return json.dumps(text, ensure_ascii=False).encode()
 
 
 def _encoded(reply: Reply) -> bytes:

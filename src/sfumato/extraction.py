@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from sfumato.extract.questions import Questions
     from sfumato.model.conversation import Conversation
     from sfumato.model.extract import Extracts
-    from sfumato.model.prompt import Model, Reply
+    from sfumato.model.prompt import Model, Prompt, Reply
     from sfumato.model.release import ModelUse, Role
     from sfumato.planning import Reading
     from sfumato.vault.keystore import EpochKey
     from sfumato.vault.rawzone import RawZone
 
 BATCH = 4096  # conversations in memory at once
+SEGMENTS_AT_ONCE = 2  # while a model is asked about one, what it said of the other is put away
 SEGMENTS_IN_BATCH_MODE = 16  # waiting for a provider's batches, each a segment of a few megabytes
 PHRASES_OF_A_CONVERSATION = 12
 SPENT_JOURNAL = "spent"
@@ -95,7 +96,7 @@ class Extraction(Private):
     of `billed`.
     """
 
-    __slots__ = ("_embedder", "_folder", "_key", "_models", "_over", "_raw", "_reading", "_turn", "_watch")
+    __slots__ = ("_asking", "_embedder", "_folder", "_key", "_models", "_over", "_raw", "_reading", "_turn", "_watch")
 
     def __init__(
         self,
@@ -116,6 +117,7 @@ class Extraction(Private):
         self._models = models
         self._watch = watch
         self._turn = threading.Lock()
+        self._asking = threading.Lock()
         self._over = threading.Event()
 
     def run(self, raw_key: EpochKey) -> None:
@@ -126,16 +128,19 @@ class Extraction(Private):
                 In all of them what was done stays done, and the next run goes on from there.
         """
         paths = self._raw.segments()
-        if not self._reading.batches:
+        if self._reading.questions is None:
             for path in paths:
                 self._segment(path, raw_key)
             return
-        self._side_by_side(paths, raw_key)
+        self._side_by_side(
+            paths, raw_key, at_once=SEGMENTS_IN_BATCH_MODE if self._reading.batches else SEGMENTS_AT_ONCE
+        )
 
-    def _side_by_side(self, paths: Sequence[Path], raw_key: EpochKey) -> None:
-        """All segments, some at a time; once one fails, or Ctrl-C, the others are left where they wait.
+    def _side_by_side(self, paths: Sequence[Path], raw_key: EpochKey, *, at_once: int) -> None:
+        """All segments, some at a time; once one fails, or Ctrl-C, the others are left where they are.
 
-        They may wait for hours, and the next run finds their batches again; so they do nothing more that lasts.
+        They may wait for hours for a batch, and the next run finds what they were told; so they do nothing more that
+        lasts.
         """
         todo: SimpleQueue[Path] = SimpleQueue()
         for path in paths:
@@ -151,7 +156,7 @@ class Extraction(Private):
             except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
                 ended.put(error)
 
-        workers = min(SEGMENTS_IN_BATCH_MODE, len(paths))
+        workers = min(at_once, len(paths))
         try:
             for number in range(workers):
                 threading.Thread(target=work, name=f"segment-{number}", daemon=True).start()
@@ -195,12 +200,18 @@ class Extraction(Private):
             batch,
             questions=questions,
             embed=self._embedder,
-            ask=model.ask,
+            ask=model.ask if self._reading.batches else partial(self._in_turn, model),
             phrases_limit=PHRASES_OF_A_CONVERSATION,
             keep_summaries=self._reading.keep_summaries,
         )
         self._watch.advance(len(batch))
         return found
+
+    def _in_turn(self, model: Remembering, prompts: Sequence[Prompt]) -> list[Reply]:
+        """One segment at a time, so that no more calls are in flight than the policy says."""
+        with self._asking:
+            self._go_on()
+            return model.ask(prompts)
 
     def _heard(self, _: Reply) -> None:
         """A new answer: say what the epoch has cost so far."""

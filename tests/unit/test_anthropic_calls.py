@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from messages_server import DROP, MessagesServer, Say, Seen, echo, error, message, running
 from sfumato.adapters.anthropic import AnthropicModel
@@ -271,6 +278,48 @@ def test_nobody_listening_is_raised_when_patience_ends() -> None:
     with pytest.raises(ModelUnavailable, match="nobody answers"):
         AnthropicModel(endpoint, api_key=None, tempo=QUICK).complete([prompt("one")] * 3)
     assert 0.3 <= time.monotonic() - began < 3
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """What a server presents that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "both.pem"
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+def test_a_certificate_that_nobody_vouches_for_ends_the_run_before_a_word_is_said(tmp_path: Path) -> None:
+    with running() as server:
+        server.socket = self_signed(tmp_path).wrap_socket(server.socket, server_side=True)
+        endpoint = Endpoint(model="m", base_url=server.url.replace("http:", "https:"))
+        with pytest.raises(ModelUnavailable, match="certificate"):
+            AnthropicModel(endpoint, api_key=None, tempo=QUICK).complete([prompt("one")])
+        assert server.seen == []
+
+
+def test_an_address_with_a_path_keeps_it() -> None:
+    with running(lambda seen: Say(status=404, body=error("not_found_error"))) as server:
+        endpoint = Endpoint(model="m", base_url=f"{server.url}/behind/a proxy/".replace(" ", "%20"))
+        with pytest.raises(ModelUnavailable):
+            AnthropicModel(endpoint, api_key=None, tempo=QUICK).complete([prompt("one")])
+    assert [seen.path for seen in server.seen] == ["/behind/a%20proxy/v1/messages"]
 
 
 def test_a_server_that_restarts_within_the_patience_costs_no_prompt() -> None:

@@ -22,6 +22,7 @@ from sfumato.vault.rawzone import RawZone
 from sfumato.vault.segments import SegmentWriter
 from stand_ins import HashedEmbedder
 
+ONE_BY_ONE = modelled_policy()
 BATCHES = modelled_policy(("model: claude-haiku-4-5", "model: claude-haiku-4-5, batch: true"))
 PATIENCE_S = 20
 
@@ -71,13 +72,13 @@ class Zone:
                     )
                 )
 
-    def extract(self, models):
+    def extract(self, models, *, policy=BATCHES, embedder=None):
         Extraction(
             raw=self.raw,
             folder=self.derived,
             key=self.derived_key,
-            reading=reading_of(BATCHES),
-            embedder=HashedEmbedder(),
+            reading=reading_of(policy),
+            embedder=embedder or HashedEmbedder(),
             models=models,
             watch=Watch(advance=lambda _: None, paid=lambda _: None),
         ).run(self.key)
@@ -127,6 +128,47 @@ def test_a_segment_that_fails_ends_the_run_without_waiting_for_the_others_and_th
             thread.join(PATIENCE_S)
     assert left == len(zone.raw.segments()) == 3
     zone.extract(Models(labelled, segments=3))
+    assert sorted(zone.stored()) == [number.to_bytes(16, "big") for number in range(30)]
+
+
+class Asked:
+    """A model that notes how many segments ask it at once, and waits until another one's answers are put away."""
+
+    def __init__(self):
+        self.at_most = Decimal(0)
+        self.asking = self.most = self.calls = 0
+        self.put_away = threading.Event()
+        self.together = threading.Event()
+
+    @contextmanager
+    def open(self, _role, *, journal=None):
+        yield self
+
+    def complete(self, prompts, *, arrived):
+        self.asking += 1
+        self.calls += 1
+        self.most = max(self.most, self.asking)
+        if self.calls == 2:
+            self.together.set()
+            assert self.put_away.wait(PATIENCE_S)
+        replies = [labelled(prompt) for prompt in prompts]
+        for place, reply in enumerate(replies):
+            arrived(place, reply)
+        self.asking -= 1
+        return replies
+
+
+def test_while_a_model_is_asked_about_one_segment_the_answers_about_another_are_put_away(zone):
+    models = Asked()
+
+    class Embedder(HashedEmbedder):
+        def embed(self, texts):
+            assert models.together.wait(PATIENCE_S)
+            models.put_away.set()
+            return super().embed(texts)
+
+    zone.extract(models, policy=ONE_BY_ONE, embedder=Embedder())
+    assert (models.calls, models.most) == (3, 1)
     assert sorted(zone.stored()) == [number.to_bytes(16, "big") for number in range(30)]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sfumato.errors import InputError
 from sfumato.model.private import Private
 from sfumato.model.prompt import Usage
-from sfumato.model.strict_json import dumps, loads
+from sfumato.model.strict_json import object_at
 
 if TYPE_CHECKING:
     from sfumato.adapters.endpoint import Endpoint
@@ -172,11 +172,7 @@ def only_object(text: str) -> JsonObject | None:
     if start < 0:
         return None
     try:
-        _, end = json.JSONDecoder().raw_decode(text, start)
-        if "{" in text[end:]:
-            return None
-        found = loads(text[start:end].encode("utf-8"))
-        dumps(found)
-    except (ValueError, RecursionError, InputError):
+        found, end = object_at(text, start)
+    except InputError:
         return None
-    return found
+    return None if "{" in text[end:] else found

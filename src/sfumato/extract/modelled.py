@@ -11,6 +11,7 @@ from sfumato.extract import walk
 from sfumato.extract.answers import Answer, lets_through, parse
 from sfumato.extract.extractive import first_request
 from sfumato.extract.facets import code, column
+from sfumato.extract.language import UNKNOWN
 from sfumato.extract.phrases import candidate_phrases
 from sfumato.extract.window import transcript
 from sfumato.model.extract import Extracts
@@ -101,8 +102,12 @@ def _extracted(
     embed: Embedder,
     phrases_limit: int,
 ) -> Extracts:
-    """Rows of conversations that are all relevant."""
-    openings = [first_request(conversation) for conversation in conversations]
+    """Rows of conversations that are all relevant. A request is looked for where something is to be read from it."""
+    reads = not all(facet.is_asked for facet in facets)
+    openings = [
+        first_request(conversation) if reads or not (answer.labels and answer.summary) else ("", UNKNOWN)
+        for conversation, answer in zip(conversations, answers, strict=True)
+    ]
     rows = [(one, answer, *opening) for one, answer, opening in zip(conversations, answers, openings, strict=True)]
     return Extracts(
         conversation_ids=[conversation.conversation_id for conversation in conversations],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
@@ -15,7 +16,7 @@ from sfumato.errors import InputError
 from sfumato.model.guarantee import NANO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
@@ -51,22 +52,36 @@ def loads(raw: bytes) -> JsonObject:
         InputError: it is not that.
     """
     try:
-        value = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_refuse_constant,
-            parse_int=_integer,
-            parse_float=_finite,
-        )
-    except InputError:
-        raise
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise InputError("the document is not UTF-8") from None
-    except (ValueError, RecursionError):
-        raise InputError("the document is not JSON, or is nested too deeply") from None
+    with _no_other_error():
+        value = _DECODER.decode(text)
     if not isinstance(value, dict):
         raise InputError("the document is not a JSON object")
     return value
+
+
+def object_at(text: str, start: int) -> tuple[JsonObject, int]:
+    """The JSON object that begins with the brace at `start`, as strict as `loads`, and where it ends.
+
+    Raises:
+        InputError: there is none, or it holds a lone surrogate, spelt out or as an escape.
+    """
+    with _no_other_error():
+        value, end = _DECODER.raw_decode(text, start)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value, end
+
+
+@contextmanager
+def _no_other_error() -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, RecursionError):
+        raise InputError("the document is not JSON, or is nested too deeply") from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Json]]) -> JsonObject:
@@ -91,6 +106,14 @@ def _finite(digits: str) -> float:
     if not math.isfinite(value):
         raise InputError("the document holds a number too large for JSON")
     return value
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates,
+    parse_constant=_refuse_constant,
+    parse_int=_integer,
+    parse_float=_finite,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ def _url(listening: socket.socket) -> str:
 def _bound(host: str, port: int) -> Iterator[socket.socket]:
     if host != HOST:
         raise Refused(f"the model-server listens on {HOST} only; leave --host out")
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        # of TCP by name: only of such a socket does asyncio turn off the delay that would cost every answer 40 ms
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, port))
