@@ -35,6 +35,11 @@ def test_a_row_holds_users_with_their_margin_conversations_and_phrases():
     assert row.startswith("   ")
 
 
+def test_topics_that_have_no_phrases_have_no_column_for_them():
+    assert "phrases" in drawn(render_tree(sample()))
+    assert "phrases" not in drawn(render_tree(sample(topics=(replace(topic(1, None, 0, "Bread", 100), phrases=()),))))
+
+
 def test_an_uneven_interval_is_shown_by_its_wider_side():
     uneven = replace(about(100), low=70, high=110)
     text = drawn(render_tree(sample(topics=(topic(1, None, 0, "Odd", 100, users=uneven),))))

@@ -90,7 +90,8 @@ def auditor(
         return
     from rich.table import Column, Table
 
-    table = Table(Column("set", no_wrap=True), "unsafe", "missed", "95 %", "safe", "denied", "95 % ", box=None)
+    heads = ("set", "unsafe", "missed", "95 %", "safe", "denied", "95 % ")
+    table = Table(*(Column(head, no_wrap=True) for head in heads), box=None, pad_edge=False)
     for row in measured.rows(result):
         table.add_row(*row)
     printing.drawn(f"rubric {rubric if policy is None else 'of ' + policy}; layers: {', '.join(layers)}", table)

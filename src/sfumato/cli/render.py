@@ -86,7 +86,7 @@ def _topic_table(topics: Sequence[Topic], width: int) -> Table:
     table.add_column("users", justify="right", no_wrap=True)
     if width >= CONVERSATIONS_FROM:
         table.add_column("conversations", justify="right", no_wrap=True)
-    if width >= PHRASES_FROM:
+    if width >= PHRASES_FROM and any(topic.phrases for topic in topics):  # declared and guarded topics have none
         table.add_column("phrases", overflow="ellipsis", no_wrap=True, style="dim", max_width=width // 3)
     for depth, topic in _walk(topics):
         name = Text("  " * depth + visible(topic.name), "" if depth else "bold")
