@@ -184,8 +184,9 @@ class Extraction(Private):
             Journal(self._folder, segment, self._key) as journal,
             self._models.open("extraction", journal=journal) as model,
         ):
-            remembering = Remembering(model, journal, heard=self._heard)
-            yield partial(self._by_model, questions, remembering)
+            tally = _Tally(self._watch.advance, answers=1 if questions.screen is None else 2)
+            remembering = Remembering(model, journal, heard=partial(self._heard, tally))
+            yield partial(self._by_model, questions, remembering, tally)
             journal.wipe()
 
     def _by_words(self, batch: Sequence[Conversation]) -> Extracts:
@@ -195,7 +196,10 @@ class Extraction(Private):
         self._watch.advance(len(batch))
         return found
 
-    def _by_model(self, questions: Questions, model: Remembering, batch: Sequence[Conversation]) -> Extracts:
+    def _by_model(
+        self, questions: Questions, model: Remembering, tally: _Tally, batch: Sequence[Conversation]
+    ) -> Extracts:
+        tally.begin(len(batch))
         found = modelled.extract(
             batch,
             questions=questions,
@@ -204,7 +208,7 @@ class Extraction(Private):
             phrases_limit=PHRASES_OF_A_CONVERSATION,
             keep_summaries=self._reading.keep_summaries,
         )
-        self._watch.advance(len(batch))
+        tally.end()
         return found
 
     def _in_turn(self, model: Remembering, prompts: Sequence[Prompt]) -> list[Reply]:
@@ -213,10 +217,11 @@ class Extraction(Private):
             self._go_on()
             return model.ask(prompts)
 
-    def _heard(self, _: Reply) -> None:
-        """A new answer: say what the epoch has cost so far."""
+    def _heard(self, tally: _Tally, _: Reply) -> None:
+        """A new answer: say how far this is, and what the epoch has cost so far."""
         with self._turn:
             self._go_on()
+            tally.heard()
             self._watch.paid(self._models.at_most)
 
     def _go_on(self) -> None:
@@ -227,3 +232,30 @@ class Extraction(Private):
         conversations = read_segment(path, key, store=self._raw.store)
         while batch := list(islice(conversations, BATCH)):
             yield batch
+
+
+class _Tally:
+    """Conversations of a batch that are told to be done: its share with each answer, what is left of them at the end.
+
+    answers: that one conversation needs at most, the steps of a walk left out.
+    """
+
+    def __init__(self, advance: Callable[[int], None], *, answers: int) -> None:
+        self._advance = advance
+        self._answers = answers
+        self._size = self._heard = self._told = 0
+
+    def begin(self, size: int) -> None:
+        self._size, self._heard, self._told = size, 0, 0
+
+    def heard(self) -> None:
+        self._heard += 1
+        self._tell(min(self._heard // self._answers, self._size))
+
+    def end(self) -> None:
+        self._tell(self._size)
+
+    def _tell(self, done: int) -> None:
+        if done > self._told:
+            self._advance(done - self._told)
+            self._told = done

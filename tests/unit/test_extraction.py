@@ -72,7 +72,7 @@ class Zone:
                     )
                 )
 
-    def extract(self, models, *, policy=BATCHES, embedder=None):
+    def extract(self, models, *, policy=BATCHES, embedder=None, advance=lambda _: None):
         Extraction(
             raw=self.raw,
             folder=self.derived,
@@ -80,7 +80,7 @@ class Zone:
             reading=reading_of(policy),
             embedder=embedder or HashedEmbedder(),
             models=models,
-            watch=Watch(advance=lambda _: None, paid=lambda _: None),
+            watch=Watch(advance=advance, paid=lambda _: None),
         ).run(self.key)
 
     def stored(self):
@@ -170,6 +170,29 @@ def test_while_a_model_is_asked_about_one_segment_the_answers_about_another_are_
     zone.extract(models, policy=ONE_BY_ONE, embedder=Embedder())
     assert (models.calls, models.most) == (3, 1)
     assert sorted(zone.stored()) == [number.to_bytes(16, "big") for number in range(30)]
+
+
+def test_every_answer_moves_the_bar_and_at_the_end_every_conversation_is_told_once(zone):
+    told = []
+
+    class Telling:
+        at_most = Decimal(0)
+
+        @contextmanager
+        def open(self, _role, *, journal=None):
+            yield self
+
+        def complete(self, prompts, *, arrived):
+            replies = [labelled(prompt) for prompt in prompts]
+            for place, reply in enumerate(replies[:-1]):
+                arrived(place, reply)
+            told.append("all but one")
+            arrived(len(replies) - 1, replies[-1])
+            return replies
+
+    zone.extract(Telling(), policy=ONE_BY_ONE, advance=told.append)
+    assert told.index("all but one") == 9  # one by one, not by the batch
+    assert sum(one for one in told if one != "all but one") == 30
 
 
 def test_the_bill_goes_on_from_what_was_noted_last_and_writing_has_one_of_its_own(zone):
