@@ -54,7 +54,7 @@ page:
 	  else echo "no node here: that the page's build is current will not be tested"; fi
 
 $(PAGE): explorer/package-lock.json
-	cd explorer && npm install --no-save --silent
+	cd explorer && npm ci --silent
 	touch $@
 
 explorer: $(READY) $(PAGE)
