@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import axe_playwright_python
 import pytest
 from playwright.sync_api import expect
 
+from accessibility import violations
 from explorer_sites import BEFORE, GUARDED, NEWEST
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 COMPARE = f"#/compare?release={NEWEST.id}&a=t002&b=t003"
 VIEWS = {  # address: role, and what is there once it is drawn
     f"#/topics?release={NEWEST.id}&topic=t002&by=growth": ("analyst", "Users over time"),
@@ -22,14 +18,6 @@ VIEWS = {  # address: role, and what is there once it is drawn
     "#/ledger": ("auditor", "Its year"),
     "#/audit": ("auditor", "proved"),
 }
-
-
-def violations(page) -> list[str]:
-    """What axe finds, one line for each element."""
-    page.evaluate(AXE)
-    found = page.evaluate("(tags) => axe.run(document, {runOnly: {type: 'tag', values: tags}})", RULES)
-    nodes = [(one["id"], node) for one in found["violations"] for node in one["nodes"]]
-    return [f"{rule}: {node['target']} {node['failureSummary']}" for rule, node in nodes]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -114,7 +114,7 @@ def test_sorting_by_growth_uses_the_epoch_before_and_shows_its_interval(topics):
     first = topics.get_by_role("treeitem").first
     expect(first).to_have_attribute("aria-label", re.compile(r"Software development.*growth since 2025-06 \+21%"))
     expect(topics.get_by_role("treeitem", name="Plan a trip")).to_have_attribute(
-        "aria-label", re.compile(r"-\d+% to \+\d+%")
+        "aria-label", re.compile(r"−\d+% to \+\d+%")
     )
 
 

@@ -43,6 +43,23 @@ export function laidOut(tree: Tree, aspect: number): Spot[][] {
   });
 }
 
+export interface Bounds {
+  left: number;
+  top: number;
+  wide: number;
+  tall: number;
+}
+
+/** The smallest rectangle around all circles of all levels. */
+export function bounds(levels: readonly Spot[][]): Bounds {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const { x, y, high } of levels.flat()) {
+    [left, top] = [Math.min(left, x - high), Math.min(top, y - high)];
+    [right, bottom] = [Math.max(right, x + high), Math.max(bottom, y + high)];
+  }
+  return right > left && bottom > top ? { left, top, wide: right - left, tall: bottom - top } : { left: 0, top: 0, wide: 1000, tall: 1000 };
+}
+
 /** Push overlapping circles away from each other, the smaller one further; a grid finds neighbours. */
 function apart(spots: Spot[]): void {
   const cell = 2 * Math.max(1, ...spots.map((spot) => spot.high));
