@@ -43,7 +43,7 @@ export function Bars({ title, bars, scale, picture, withheld = "too few, withhel
             return (
               <g key={bar.name}>
                 <text class="label" x="0" y={y + 19}>
-                  {clipped(bar.name, Math.floor(label / 7))}
+                  {clipped(bar.name, Math.floor((label - 8) / 7))}
                 </text>
                 {bar.number ? (
                   <>

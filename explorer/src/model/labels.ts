@@ -21,10 +21,21 @@ export interface Frame {
 
 const LETTER = 0.56; // of the size, the width of a letter on average
 const LEADING = 1.22;
+const [TINY, ENOUGH] = [5, 24]; // no name for a dot of fewer pixels where so many stand already
 const ROOMY = 48; // pixels of radius: here a name is cut rather than put beneath
 const [SMALLEST, LARGEST, MOST, LONGEST] = [12, 17, 60, 20];
 
+const kept = new Map<string, string[]>();
+
 function wrapped(name: string, longest: number): string[] {
+  const key = `${longest} ${name}`;
+  const found = kept.get(key) ?? broken(name, longest);
+  if (kept.size > 20_000) kept.clear();
+  kept.set(key, found);
+  return found;
+}
+
+function broken(name: string, longest: number): string[] {
   const lines: string[] = [];
   for (const word of name.split(/\s+/)) {
     const last = lines.at(-1);
@@ -68,7 +79,7 @@ export function labelled(spots: readonly Spot[], frame: Frame, first: Spot | nul
   const found: Label[] = [];
   const order = first === null ? spots : [first, ...spots.filter((spot) => spot !== first)];
   for (const spot of order) {
-    if (found.length >= MOST) break;
+    if (found.length >= MOST || (spot.r * frame.k < TINY && found.length >= ENOUGH)) break;
     const [x, y] = [spot.x * frame.k + frame.x, spot.y * frame.k + frame.y];
     if (x < 0 || y < 0 || x > frame.width || y > frame.height) continue;
     const { label, box } = placed(spot, x, y, frame.k);

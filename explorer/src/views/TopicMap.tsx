@@ -138,7 +138,6 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
           </g>
         </svg>
         {pointed && <Tip {...pointed} lens={lens} width={width} />}
-        <div class="map-badge">{release.guarantee.mode === "guarded" && <Badge mode="guarded" />}</div>
         <div class="zooms" role="group" aria-label="Zoom">
           <button type="button" aria-label="Zoom in" onClick={() => by(LEVEL_EVERY)}>
             +
@@ -151,10 +150,11 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
           </button>
         </div>
       </div>
-      <p class="note map-note">
-        <span>
+      <div class="note map-note">
+        <p>
+          {release.guarantee.mode === "guarded" && <Badge mode="guarded" />}
           One circle for each topic, never for a conversation. Area: users. Near: similar names. {levels.length > 1 && `Level ${depth + 1} of ${levels.length}${depth + 1 < levels.length ? "; the next is in mist" : ""}.`}
-        </span>
+        </p>
         <span class="saves">
           <button type="button" class="quiet-button" onClick={() => svg.current && saveSvg(svg.current, name, title, line(release))}>
             SVG
@@ -163,7 +163,7 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
             PNG
           </button>
         </span>
-      </p>
+      </div>
     </section>
   );
 }
@@ -212,7 +212,7 @@ interface NameProps {
 /** The name of a topic, light on a dark circle or with a rim of paper; beneath it what the map is coloured by. */
 function Name({ label: { spot, x, y, size, lines, within, number }, lens, palette, chosen }: NameProps) {
   const { tone, sureness } = painted(spot, lens, palette);
-  const seen = lens.of(spot.node);
+  const colour = lens.of(spot.node);
   return (
     <text x={x} y={y} font-size={size} class={`${within && sureness === "sure" ? `within on-${tone}` : "over"}${chosen ? " chosen" : ""}`}>
       {lines.map((text, row) => (
@@ -222,7 +222,7 @@ function Name({ label: { spot, x, y, size, lines, within, number }, lens, palett
       ))}
       {number && (
         <tspan class="value" x={x} dy={size * 1.15} font-size={size * 0.82}>
-          {seen ? `${lens.scale === "count" ? "≈ " : ""}${shown(seen.value, lens.scale)}` : "not shown"}
+          {colour ? `${lens.scale === "count" ? "≈ " : ""}${shown(colour.value, lens.scale)}` : "not shown"}
         </tspan>
       )}
     </text>
@@ -255,33 +255,75 @@ interface CirclesProps extends Sight {
   selected: Node | null;
 }
 
-const MANY = 300;
+const MANY = 300; // so many circles are made in one frame; more come with the next ones
+
+const seen = ({ left, top, span }: Sight, spots: readonly Spot[]): readonly Spot[] =>
+  spots.filter(({ x, y, high }) => x + high > left && y + high > top && x - high < left + span && y - high < top + span);
 
 const Circles = memo(function Circles({ levels, depth, lens, palette, selected, left, top, span }: CirclesProps) {
-  const near = (spots: readonly Spot[]): readonly Spot[] =>
-    spots.length < MANY ? spots : spots.filter(({ x, y, high }) => x + high > left && y + high > top && x - high < left + span && y - high < top + span);
-  const next = near(levels[depth + 1] ?? []);
+  const here = levels[depth] ?? [];
+  const parts = useMemo(() => [...Array(Math.ceil(here.length / MANY)).keys()].map((part) => here.slice(part * MANY, (part + 1) * MANY)), [here]);
+  const drawn = useGrowing(parts, parts.length);
+  const sight = { left, top, span };
   const chosen = new Set(selected ? path(selected) : []);
-  const soft = (spot: Spot): number => {
-    const solid = spot.high > 0 ? spot.low / spot.high : 0;
-    return SOFTNESS.reduce((best, one, at) => (Math.abs(one - solid) < Math.abs((SOFTNESS[best] ?? 0) - solid) ? at : best), 0);
-  };
   return (
     <>
-      {next.length < MANY
-        ? next.map((spot) => <circle key={spot.node.topic.id} class="hint" cx={spot.x} cy={spot.y} r={Math.max(0.6, spot.r * 0.8)} fill="url(#mist)" />)
-        : [<path key="hints" class="hints" d={next.map((spot) => `M${spot.x.toFixed(1)} ${spot.y.toFixed(1)}h0`).join("")} />]}
-      {near(levels[depth] ?? []).map((spot) => {
+      <Mist spots={levels[depth + 1] ?? []} {...sight} />
+      {parts.slice(0, drawn).map((spots, at) => (
+        <Part key={`${depth} ${at}`} spots={spots} lens={lens} palette={palette} {...sight} />
+      ))}
+      {chosen.size > 0 &&
+        here
+          .filter((spot) => chosen.has(spot.node))
+          .map((spot) => <circle key={spot.node.topic.id} class="chosen" data-spot={spot.node.topic.id} cx={spot.x} cy={spot.y} r={Math.max(1, spot.high)} />)}
+    </>
+  );
+});
+
+/** How many of the parts to draw: one at first and with each frame one more. */
+function useGrowing(of: unknown, all: number): number {
+  const [grown, grow] = useState({ of, to: 1 });
+  const to = grown.of === of ? grown.to : 1;
+  useEffect(() => {
+    if (to >= all) return;
+    const frame = requestAnimationFrame(() => grow({ of, to: to + 1 }));
+    return () => cancelAnimationFrame(frame);
+  }, [of, to, all]);
+  return to;
+}
+
+const Mist = memo(function Mist({ spots, ...sight }: Sight & { spots: readonly Spot[] }) {
+  const near = seen(sight, spots);
+  if (near.length >= MANY) return <path class="hints" d={near.map((spot) => `M${spot.x.toFixed(1)} ${spot.y.toFixed(1)}h0`).join("")} />;
+  return (
+    <>
+      {near.map((spot) => (
+        <circle key={spot.node.topic.id} class="hint" cx={spot.x} cy={spot.y} r={Math.max(0.6, spot.r * 0.8)} fill="url(#mist)" />
+      ))}
+    </>
+  );
+});
+
+interface PartProps extends Sight {
+  spots: readonly Spot[];
+  lens: Lens;
+  palette: Palette;
+}
+
+const Part = memo(function Part({ spots, lens, palette, ...sight }: PartProps) {
+  return (
+    <>
+      {seen(sight, spots).map((spot) => {
         const { tone, sureness } = painted(spot, lens, palette);
         return (
           <circle
             key={spot.node.topic.id}
             data-spot={spot.node.topic.id}
-            class={`spot ${sureness}${chosen.has(spot.node) ? " chosen" : ""}`}
+            class={`spot ${sureness}`}
             cx={spot.x}
             cy={spot.y}
             r={Math.max(1, spot.high)}
-            fill={`url(#soft-${tone}-${soft(spot)})`}
+            fill={`url(#soft-${tone}-${softness(spot)})`}
           />
         );
       })}
@@ -289,8 +331,13 @@ const Circles = memo(function Circles({ levels, depth, lens, palette, selected, 
   );
 });
 
+function softness(spot: Spot): number {
+  const solid = spot.high > 0 ? spot.low / spot.high : 0;
+  return SOFTNESS.reduce((best, one, at) => (Math.abs(one - solid) < Math.abs((SOFTNESS[best] ?? 0) - solid) ? at : best), 0);
+}
+
 function Tip({ node, x, y, lens, width }: { node: Node; x: number; y: number; lens: Lens; width: number }) {
-  const seen = lens.name === "users" ? null : lens.of(node);
+  const colour = lens.name === "users" ? null : lens.of(node);
   return (
     <div class={x > width / 2 ? "tip left" : "tip"} style={{ left: `${x}px`, top: `${y}px` }} aria-hidden="true">
       <strong>
@@ -301,7 +348,7 @@ function Tip({ node, x, y, lens, width }: { node: Node; x: number; y: number; le
       </span>
       {lens.name !== "users" && (
         <span>
-          {lens.title}: {seen ? `${shown(seen.value, lens.scale)} (${range(seen, lens.scale)})` : "not shown"}
+          {lens.title}: {colour ? `${shown(colour.value, lens.scale)} (${range(colour, lens.scale)})` : "not shown"}
         </span>
       )}
     </div>

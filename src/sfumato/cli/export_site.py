@@ -41,12 +41,12 @@ def whole(page: str, script: str, style: str, document: str) -> str:
         f"default-src 'none'; script-src {_digest(code)}; style-src {_digest(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
-    end = f'<script type="application/json" id="release">{held}</script>\n<script type="module">{code}</script>\n</body>'
+    data = f'<script type="application/json" id="release">{held}</script>'
     for old, new in (
         ("<head>", f'<head>\n  <meta http-equiv="Content-Security-Policy" content="{policy}">'),
         (_SCRIPT_TAG, ""),
         (_STYLE_TAG, f"<style>{style}</style>"),
-        ("</body>", end),
+        ("</body>", f'{data}\n<script type="module">{code}</script>\n</body>'),
     ):
         if page.count(old) != 1:
             raise StorageError("the explorer's page is not as it was built; install sfumato again")
