@@ -163,7 +163,7 @@ function Facet({ release, name, counts, whole, of }: FacetProps) {
   const there = counts.filter((one) => one.users).length;
   const [hidden, more] = [counts.length - there, there - shownValues.filter((one) => one.users).length];
   const notes = [
-    ...(more > 0 ? [`${more} more are in the CSV.`] : []),
+    ...(more > 0 ? [`${more} more ${more === 1 ? "is" : "are"} in the CSV.`] : []),
     ...(hidden > 0 ? [`${hidden} of ${counts.length} values are withheld: too few people to show safely.`] : []),
   ];
   const bars = shownValues.map((one) => ({ name: valueName(name, one.value), number: one.users ? ratio(one.users, whole) : null }));

@@ -258,7 +258,7 @@ interface CirclesProps extends Sight {
 const MANY = 300; // so many circles are made in one frame; more come with the next ones
 
 const seen = ({ left, top, span }: Sight, spots: readonly Spot[]): readonly Spot[] =>
-  spots.filter(({ x, y, high }) => x + high > left && y + high > top && x - high < left + span && y - high < top + span);
+  spots.length < MANY ? spots : spots.filter(({ x, y, high }) => x + high > left && y + high > top && x - high < left + span && y - high < top + span);
 
 const Circles = memo(function Circles({ levels, depth, lens, palette, selected, left, top, span }: CirclesProps) {
   const here = levels[depth] ?? [];
