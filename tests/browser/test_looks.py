@@ -71,4 +71,7 @@ def test_what_is_printed_has_the_guarantee_and_no_controls(page, signed_in):
     expect(line).to_be_visible()
     expect(line).to_contain_text("ε 1.48")
     expect(page.get_by_role("treeitem", name="Plan a trip")).to_be_visible()
+    last, below = page.get_by_role("treeitem").last.bounding_box(), page.locator(".map-panel").bounding_box()
+    gap = below["y"] - last["y"] - last["height"]
+    assert 0 <= gap < 80  # no empty page between the list and the map
     expect(page.get_by_role("navigation", name="Views")).to_be_hidden()
