@@ -7,7 +7,7 @@ READY := .venv/.ready
 
 PAGE := explorer/node_modules/.ready
 
-.PHONY: demo demo-stop test check lint types contracts pytest bench setup browser page explorer clean
+.PHONY: demo demo-stop test check lint types contracts pytest bench setup browser page explorer pictures clean
 
 setup: $(READY)
 
@@ -54,12 +54,17 @@ page:
 	  else echo "no node here: that the page's build is current will not be tested"; fi
 
 $(PAGE): explorer/package-lock.json
-	cd explorer && npm install --no-save --silent
+	cd explorer && npm ci --silent
 	touch $@
 
 explorer: $(READY) $(PAGE)
 	$(BIN)/python explorer/openapi.py > explorer/openapi.json
 	cd explorer && npm run --silent types && npm run --silent check && npm run --silent build
+
+# The README's pictures, of the demo's data; the demo is made first if it is not there.
+pictures: $(READY) browser
+	@[ -d demo/data ] || $(MAKE) --no-print-directory demo
+	$(BIN)/python explorer/screenshots.py demo/data docs/images
 
 clean: demo-stop
 	rm -rf .venv demo explorer/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""`sfumato export --site`: the page with one release in it, from a plain file server, asking nobody for anything."""
+"""`sfumato export --site`: one page with one release in it, from a disk or any server, asking nobody for anything."""
 
 from __future__ import annotations
 
@@ -11,46 +11,109 @@ import pytest
 from playwright.sync_api import expect
 from typer.testing import CliRunner
 
+from accessibility import violations
 from explorer_sites import NEWEST
 from releases import pin, store_release
 from sfumato.cli.app import app
 
 
 @pytest.fixture
-def published(tmp_path):
-    """The address of a file server over an exported page, and the addresses it was asked for."""
+def exported(tmp_path):
+    """The one file that an export writes."""
     data, folder = tmp_path / "data", tmp_path / "site"
     pin(data)
     store_release(data, NEWEST)
     made = CliRunner().invoke(app, ["export", "--data", str(data), "--site", str(folder), "--json"])
     assert made.exit_code == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["app.js", "index.html", "release.json", "style.css"]
-    assert len(json.loads(made.stdout)) == 4
+    assert json.loads(made.stdout) == [str(folder / "index.html")]
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+    return folder / "index.html"
+
+
+@pytest.fixture
+def published(exported):
+    """Its address on a file server, below a path that is not the root, and the addresses that server was asked for."""
     asked: list[str] = []
 
     class Files(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             asked.append(self.path)
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=folder))
+    above = functools.partial(Files, directory=exported.parents[1])
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), above)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/", asked, folder
+    yield f"http://127.0.0.1:{server.server_port}/site/", asked
     server.shutdown()
     server.server_close()
 
 
-def test_a_published_page_shows_its_release_without_a_server_of_ours(page, published):
-    url, asked, _ = published
-    page.goto(url)
+@pytest.fixture(params=["disk", "server"])
+def address(request, exported):
+    """The page opened by a double click, and from a server."""
+    return exported.as_uri() if request.param == "disk" else request.getfixturevalue("published")[0]
+
+
+def test_a_published_page_shows_its_release_from_a_disk_as_from_any_server(page, address):
+    page.goto(address)
     expect(page.get_by_role("treeitem", name="Software development")).to_be_visible()
     page.get_by_role("treeitem", name="Debug Python code").click()
     expect(page.locator("#detail")).to_contain_text("Share by language")
     page.get_by_role("button", name="What is guaranteed").click()
     expect(page.get_by_role("dialog")).to_contain_text("Checked in this browser")
+    page.keyboard.press("Escape")
     assert page.get_by_role("link", name="Ask").count() == 0
     assert page.get_by_role("button", name="Sign out").count() == 0
-    assert set(asked) <= {"/", "/app.js", "/style.css", "/release.json"}
+    page.reload()
+    expect(page.locator("#detail h2")).to_have_text("Debug Python code")  # the address holds the state here too
+    page.get_by_role("link", name="All topics", exact=True).click()
+    page.go_back()
+    expect(page.locator("#detail h2")).to_have_text("Debug Python code")
+    with page.expect_download() as told:
+        page.locator(".figure").first.get_by_role("button", name="PNG").click()
+    assert told.value.path().read_bytes().startswith(b"\x89PNG")
     assert page.faults == []
+
+
+def test_a_published_page_asks_for_nothing_but_itself(page, published):
+    url, asked = published
+    page.goto(url)
+    expect(page.get_by_role("tree")).to_be_visible()
+    assert asked == ["/site/"]
+
+
+def test_nothing_else_runs_or_is_fetched_in_a_published_page(page, address):
+    """Its policy names its own script and style by their digests; what an injection would try is refused."""
+    page.goto(address)
+    expect(page.get_by_role("tree")).to_be_visible()
+    refused = page.evaluate("""async () => {
+        const seen = [];
+        document.addEventListener("securitypolicyviolation", (event) => seen.push(event.effectiveDirective));
+        const add = (tag, change) => {
+            const node = document.createElement(tag);
+            change(node);
+            document.body.append(node);
+        };
+        let markup = "made";
+        try { document.createElement("p").innerHTML = "<b>x</b>"; } catch { markup = "refused"; }
+        add("style", (node) => { node.textContent = "body { display: none }"; });
+        add("img", (node) => { node.src = "http://127.0.0.2:9/x.png"; });
+        add("iframe", (node) => { node.src = "http://127.0.0.2:9/"; });
+        await fetch("http://127.0.0.2:9/").catch(() => null);
+        await fetch(location.href).catch(() => null);
+        await new Promise((done) => setTimeout(done, 300));
+        return [[...new Set(seen)].map((one) => one.replace(/-(elem|attr)$/, "")).sort(), markup];
+    }""")
+    expected = ["connect-src", "frame-src", "img-src", "require-trusted-types-for", "style-src"]
+    assert refused == [expected, "refused"]
+
+
+def test_a_script_put_into_the_file_does_not_run(page, exported):
+    text = exported.read_text().replace("<body>", "<body><script>document.title = 'mine'</script>", 1)
+    exported.write_text(text)
+    page.goto(exported.as_uri())
+    expect(page.get_by_role("tree")).to_be_visible()
+    assert page.title() != "mine"
+    assert "Content Security Policy" in page.faults[0]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +123,7 @@ def test_a_published_page_shows_its_release_without_a_server_of_ours(page, publi
 )  # fmt: skip
 def test_it_compares_as_the_server_does(opened, published, signed_in, query):
     """Value, interval and verdict on both pages are the same text."""
-    url, _, _ = published
+    url, _ = published
     told = []
     for page in (opened(), opened()):
         if told:
@@ -74,10 +137,20 @@ def test_it_compares_as_the_server_does(opened, published, signed_in, query):
     assert told[0] == told[1]
 
 
-def test_a_published_release_that_was_changed_says_so(page, published):
-    url, _, folder = published
-    document = json.loads((folder / "release.json").read_text())
-    document["totals"]["users"]["value"] += 1
-    (folder / "release.json").write_text(json.dumps(document))
-    page.goto(f"{url}#/topics?card=open")
+def test_a_published_release_that_was_changed_says_so(page, exported):
+    exported.write_text(exported.read_text().replace('"value":4100', '"value":4101', 1))
+    page.goto(f"{exported.as_uri()}#/topics?card=open")
     expect(page.get_by_role("dialog")).to_contain_text("changed after it was signed")
+
+
+def test_a_published_page_that_was_cut_short_says_so(page, exported):
+    exported.write_text(exported.read_text().replace('"value":4100', '"value":', 1))
+    page.goto(exported.as_uri())
+    expect(page.get_by_role("alert")).to_contain_text("cut short or changed")
+
+
+def test_no_view_of_a_published_page_breaks_a_rule_of_wcag_22_aa(page, exported):
+    for at in ("#/topics?topic=t002", "#/topics?card=open", "#/compare?a=t002&b=t003"):
+        page.goto(exported.as_uri() + at)
+        page.wait_for_timeout(300)
+        assert violations(page) == []

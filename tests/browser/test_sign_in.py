@@ -81,6 +81,17 @@ def test_a_server_gone_away_is_told(page, signed_in):
     page.route(re.compile("/v1/"), lambda route: route.abort())
     page.get_by_role("combobox", name="Release").select_option(index=1)
     expect(page.get_by_role("alert")).to_contain_text("can't be reached")
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("main").get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_what_is_on_its_way_is_said(page, signed_in):
+    signed_in(page)
+    expect(page.get_by_role("tree")).to_be_visible()
+    page.route(re.compile("/v1/"), lambda _: None)  # never answered
+    page.get_by_role("combobox", name="Release").select_option(index=1)
+    expect(page.get_by_role("status")).to_contain_text("Loading the release")
 
 
 def test_the_content_security_policy_is_in_force(page, site):

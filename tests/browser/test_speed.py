@@ -18,7 +18,7 @@ from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.store import ReleaseStore
 
 TOPICS, TOPS = 3000, 40
-FIRST_VIEW_MS, LONG_TASK_MS, FRAMES = 1500, 100, 40
+FIRST_VIEW_MS, LONG_TASK_MS, FRAMES, WHEELS = 1500, 100, 40, 12
 SLOWER = 2.5  # work that takes 70 ms on a quiet machine was seen to take 112 where two cores are shared by ten
 
 
@@ -60,7 +60,7 @@ class Work:
 
 
 def longest_step(page, work: Work, box) -> float:
-    """The most work that one step of dragging the map, or scrolling the list, takes."""
+    """The most work that one step of dragging the map, zooming across its levels, or scrolling the list takes."""
     page.mouse.move(box["x"] + 200, box["y"] + 200)
     page.mouse.down()
     steps = [work.done()]
@@ -69,6 +69,10 @@ def longest_step(page, work: Work, box) -> float:
         page.evaluate("() => new Promise(requestAnimationFrame)")
         steps.append(work.done())
     page.mouse.up()
+    for turn in [120] * WHEELS + [-120] * WHEELS:
+        page.mouse.wheel(0, turn)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        steps.append(work.done())
     page.locator("[role=tree]").evaluate("(tree) => tree.scrollTo(0, tree.scrollTop === 0 ? 800 : 0)")
     page.evaluate("() => new Promise(requestAnimationFrame)")
     steps.append(work.done())
@@ -84,7 +88,7 @@ def test_the_first_view_of_3000_topics_is_there_in_time_and_moving_about_stays_s
     before = work.done()
     page.goto(address)
     page.wait_for_selector("circle.spot")
-    first, wall = work.done() - before, page.evaluate("performance.now()")
+    first, wall = work.done() - before, page.evaluate("performance.now()")  # since it began to navigate
     box = page.locator(".map-svg").bounding_box()
     page.get_by_role("button", name="Zoom in").click()
     expect(page.locator(".map-svg")).to_have_attribute("data-level", "1")
@@ -93,6 +97,7 @@ def test_the_first_view_of_3000_topics_is_there_in_time_and_moving_about_stays_s
     longest = min(longest_step(page, work, box) for _ in range(3))  # other work on the machine only ever adds
     print(f"first view {first:.0f} ms of work, {wall:.0f} ms by the clock; longest step {longest:.0f} ms of work")
     assert 0 < first < FIRST_VIEW_MS
+    assert wall < SLOWER * FIRST_VIEW_MS
     assert 0 < longest < SLOWER * LONG_TASK_MS
     assert page.faults == []
     assert page.locator("[role=treeitem]").count() < 100  # only the rows in sight are in the document

@@ -114,8 +114,51 @@ def test_sorting_by_growth_uses_the_epoch_before_and_shows_its_interval(topics):
     first = topics.get_by_role("treeitem").first
     expect(first).to_have_attribute("aria-label", re.compile(r"Software development.*growth since 2025-06 \+21%"))
     expect(topics.get_by_role("treeitem", name="Plan a trip")).to_have_attribute(
-        "aria-label", re.compile(r"-\d+% to \+\d+%")
+        "aria-label", re.compile(r"−\d+% to \+\d+%")
     )
+
+
+def test_sorting_and_colouring_by_a_facet_shows_its_interval_and_what_the_noise_leaves_open(topics):
+    topics.get_by_label("Sort and colour by").select_option("refused:yes")
+    rows = topics.get_by_role("treeitem")
+    expect(rows.nth(1)).to_have_attribute("aria-label", re.compile(r"Debug Python code.*refusal rate 5%, 4.1% to 5.9%"))
+    expect(rows.last).to_have_attribute(
+        "aria-label", re.compile("refusal rate not shown")
+    )  # what is withheld comes last
+    legend = topics.locator(".legend")
+    for part in ("0%", "5%", "sharp edge: sure; soft edge: unsure", "pale: known only roughly"):
+        expect(legend).to_contain_text(part)
+    topics.get_by_label("Sort and colour by").select_option("growth")
+    expect(legend).to_contain_text("pale: the noise alone could explain it")
+    expect(topics.locator("circle.spot[data-spot=t001]")).to_have_class(re.compile("sure"))  # +21 % is more than noise
+    expect(topics.locator("circle.spot[data-spot=t005]")).to_have_class(re.compile("open"))  # no change is not
+
+
+def test_a_bar_of_the_list_is_solid_to_the_low_end_of_its_interval_and_gone_at_the_high_end(topics):
+    drawn = topics.locator("[data-topic=t002] .softbar")
+    low, high = drawn.evaluate("(bar) => ['--low', '--high'].map((one) => parseFloat(bar.style.getPropertyValue(one)))")
+    users = next(one.users for one in NEWEST.topics if one.id == "t002")
+    most = next(one.users for one in NEWEST.topics if one.id == "t001").high
+    assert low == pytest.approx(100 * users.low / most, abs=0.01)
+    assert high == pytest.approx(100 * users.high / most, abs=0.01)
+
+
+def test_the_first_view_says_when_the_noise_leaves_open_who_is_first(opened, site, signed_in):
+    page = opened()
+
+    def changed(route):
+        document = route.fetch().json()
+        by_id = {one["id"]: one for one in document["topics"]}
+        by_id["t005"]["users"] = by_id["t001"]["users"]
+        route.fulfill(json=document)
+
+    signed_in(page)
+    expect(page.locator(".next")).to_contain_text("Everyday life 32%")
+    expect(page.locator(".next")).not_to_contain_text("noise")
+    page.route(re.compile(r"/v1/releases/rel_[0-9a-f]{20}$"), changed)
+    page.goto("about:blank")
+    signed_in(page)
+    expect(page.locator(".next")).to_contain_text("The noise leaves open which of the first two is ahead")
 
 
 def test_searching_jumps_to_the_topic(topics):
@@ -134,6 +177,8 @@ def test_a_topic_shows_intervals_phrases_facets_trend_and_what_is_withheld(topic
     for part in ("People ask for help", "1,204", "1,195 to 1,213", "python", "Share by language", "Users over time"):
         expect(detail).to_contain_text(part)
     expect(detail.get_by_role("row", name="Portuguese")).to_contain_text("withheld")
+    expect(detail.locator(".line .band")).to_have_count(1)
+    expect(detail.locator(".bars .whisker")).to_have_count(4)  # an error bar for each value that is shown
     expect(detail.get_by_role("table", name="Users over time").get_by_role("row")).to_have_count(4)
     expect(detail).to_contain_text("Some epochs are guarded")
     detail.get_by_text("Why is something missing?").click()
@@ -184,6 +229,17 @@ def test_a_guarded_release_wears_its_badge_everywhere(page, signed_in):
         expect(page.locator("header .badge.guarded")).to_be_visible()
         expect(page.locator("main .badge.guarded").first).to_be_attached()
         expect(page.locator(".badge.formal")).to_have_count(0)
+        if "card" not in view:
+            page.get_by_role("button", name="What is guaranteed").click()
+        expect(page.get_by_role("dialog")).to_contain_text("names and topics carry no formal guarantee")
+        page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("view", ["topics", "compare", "ask", "policy", "ledger", "audit"])
+def test_the_card_is_one_click_away_in_every_view(page, signed_in, view):
+    signed_in(page, at=f"#/{view}?release={NEWEST.id}")
+    page.get_by_role("button", name="What is guaranteed").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Privacy loss ε of this release")
 
 
 def test_markup_in_a_released_name_is_shown_as_text(topics):

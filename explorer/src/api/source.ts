@@ -1,8 +1,8 @@
-// Where releases come from: the API of the server that sent this page, or the one release beside a published page.
+// Where releases come from: the API of the server that sent this page, or the one release in a published page.
 import type { Growth, Release, Summaries, Summary, Trend } from "./types";
 import { asked, Refusal } from "./client";
 
-const published = (): string | null => document.querySelector('meta[name="sfumato-release"]')?.getAttribute("content") ?? null;
+const published = (): string | null => document.getElementById("release")?.textContent ?? null;
 
 /** Whether this page was exported with one release in it, and speaks to no server. */
 export const isPublished = (): boolean => published() !== null;
@@ -19,19 +19,17 @@ function keep(id: string, load: () => Promise<Release>): Promise<Release> {
 /** Forget what was read with the last key. */
 export const forget = (): void => kept.clear();
 
-async function beside(): Promise<Release> {
+async function within(): Promise<Release> {
   try {
-    const answer = await fetch(published() ?? "");
-    if (answer.ok) return (await answer.json()) as Release;
+    return JSON.parse(published() ?? "") as Release;
   } catch {
-    // said below
+    throw new Refusal("unreadable", "The release in this page can't be read: the file was cut short or changed.");
   }
-  throw new Refusal("unreachable", "The release beside this page can't be read. Serve the folder by any web server; browsers read no files from disk.");
 }
 
 export async function summaries(): Promise<Summary[]> {
   if (isPublished()) {
-    const one = await keep("published", beside);
+    const one = await keep("published", within);
     const { mode, unit, epsilon, delta } = one.guarantee;
     return [{ id: one.id, dataset: one.dataset, epoch: one.epoch, created: one.created, topics: one.topics.length, mode, unit, epsilon, delta }];
   }
@@ -46,7 +44,7 @@ export async function summaries(): Promise<Summary[]> {
 }
 
 export const release = (id: string): Promise<Release> =>
-  isPublished() ? keep("published", beside) : keep(id, () => asked<Release>(`./v1/releases/${encodeURIComponent(id)}`));
+  isPublished() ? keep("published", within) : keep(id, () => asked<Release>(`./v1/releases/${encodeURIComponent(id)}`));
 
 export const growth = async (id: string): Promise<Growth | null> => (isPublished() ? null : asked<Growth>(`./v1/releases/${encodeURIComponent(id)}/growth`));
 

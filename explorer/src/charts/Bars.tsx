@@ -29,7 +29,7 @@ const wide = (bars: readonly Bar[]): number => Math.max(110, 14 + 7 * Math.max(0
 
 export function Bars({ title, bars, scale, picture, withheld = "too few, withheld" }: Bars) {
   const [place, { width }] = useSize<HTMLDivElement>();
-  const [label, number] = width < 420 ? [Math.max(80, width * 0.3), 110] : [Math.min(wide(bars), width * 0.4), 150];
+  const [label, number] = width < 420 ? [Math.max(80, Math.min(wide(bars), width * 0.36)), 96] : [Math.min(wide(bars), width * 0.4), 150];
   const most = Math.max(...bars.map((bar) => bar.number?.high ?? 0), scale === "share" ? 0.001 : 1);
   const least = Math.min(0, ...bars.map((bar) => bar.number?.low ?? 0));
   const room = Math.max(40, width - label - number);
@@ -43,7 +43,7 @@ export function Bars({ title, bars, scale, picture, withheld = "too few, withhel
             return (
               <g key={bar.name}>
                 <text class="label" x="0" y={y + 19}>
-                  {clipped(bar.name, Math.floor(label / 7))}
+                  {clipped(bar.name, Math.floor((label - 8) / 7))}
                 </text>
                 {bar.number ? (
                   <>

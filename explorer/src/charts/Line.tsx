@@ -11,11 +11,11 @@ export interface Dot {
   here: boolean;
 }
 
-const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [170, 52, 16, 14, 28];
+const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [170, 52, 34, 14, 28];
 
 export function Line({ title, dots, picture }: { title: string; dots: readonly Dot[]; picture: RefObject<SVGSVGElement> }) {
   const [place, { width }] = useSize<HTMLDivElement>();
-  const x = scalePoint<string>().domain(dots.map((dot) => dot.at)).range([LEFT + 8, Math.max(LEFT + 20, width - RIGHT)]);
+  const x = scalePoint<string>().domain(dots.map((dot) => dot.at)).range([LEFT + 26, Math.max(LEFT + 40, width - RIGHT)]);
   const y = scaleLinear().domain([0, Math.max(1, ...dots.map((dot) => dot.number.high))]).nice(4).range([HEIGHT - BOTTOM, TOP]);
   const place_ = (dot: Dot, key: keyof Interval): string => `${x(dot.at) ?? 0},${y(Math.max(0, dot.number[key]))}`;
   const band = [...dots.map((dot) => place_(dot, "high")), ...[...dots].reverse().map((dot) => place_(dot, "low"))].join(" ");

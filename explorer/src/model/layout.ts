@@ -16,24 +16,20 @@ export interface Spot {
 const FILLED = 0.3; // of the plane, by the circles of one level
 const MOST_TURNS = 60;
 
-/** One list of spots for each level, top first. Areas are users, on one scale within a level. */
+/** One list of spots for each level, top first, the largest first in each. Areas are users, on one scale within a level. */
 export function laidOut(tree: Tree, aspect: number): Spot[][] {
   const [wide, tall] = plane(aspect);
-  const xs = tree.all.map((node) => node.topic.map.x);
-  const ys = tree.all.map((node) => node.topic.map.y);
-  const stretch = (value: number, all: number[], room: number): number => {
-    const [low, high] = [Math.min(...all), Math.max(...all)];
-    return high > low ? room * (0.1 + (0.8 * (value - low)) / (high - low)) : room / 2;
-  };
+  const x = stretched(tree.all.map((node) => node.topic.map.x), wide);
+  const y = stretched(tree.all.map((node) => node.topic.map.y), tall);
   return tree.levels.map((level) => {
-    const nodes = tree.all.filter((node) => node.topic.level === level);
+    const nodes = tree.all.filter((node) => node.topic.level === level).sort((a, b) => b.topic.users.value - a.topic.users.value);
     const users = nodes.reduce((sum, node) => sum + Math.max(1, node.topic.users.value), 0);
     const unit = Math.min(150 / Math.sqrt(Math.max(...nodes.map((node) => node.topic.users.value), 1)), Math.sqrt((FILLED * wide * tall) / (Math.PI * users)));
     const radius = (value: number): number => unit * Math.sqrt(Math.max(0, value));
     const spots = nodes.map((node) => ({
       node,
-      x: stretch(node.topic.map.x, xs, wide),
-      y: stretch(node.topic.map.y, ys, tall),
+      x: x(node.topic.map.x),
+      y: y(node.topic.map.y),
       r: radius(node.topic.users.value),
       low: radius(node.topic.users.low),
       high: radius(node.topic.users.high),
@@ -41,6 +37,29 @@ export function laidOut(tree: Tree, aspect: number): Spot[][] {
     apart(spots);
     return spots;
   });
+}
+
+/** From where the release has it to the plane, so that all places fill it but for an edge. */
+function stretched(all: readonly number[], room: number): (value: number) => number {
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  return (value) => (high > low ? room * (0.1 + (0.8 * (value - low)) / (high - low)) : room / 2);
+}
+
+export interface Bounds {
+  left: number;
+  top: number;
+  wide: number;
+  tall: number;
+}
+
+/** The smallest rectangle around all circles of all levels. */
+export function bounds(levels: readonly Spot[][]): Bounds {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const { x, y, high } of levels.flat()) {
+    [left, top] = [Math.min(left, x - high), Math.min(top, y - high)];
+    [right, bottom] = [Math.max(right, x + high), Math.max(bottom, y + high)];
+  }
+  return right > left && bottom > top ? { left, top, wide: right - left, tall: bottom - top } : { left: 0, top: 0, wide: 1000, tall: 1000 };
 }
 
 /** Push overlapping circles away from each other, the smaller one further; a grid finds neighbours. */

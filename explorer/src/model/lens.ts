@@ -1,6 +1,6 @@
 // A lens: what topics are sorted and coloured by. Size, growth, or the share of one value of a facet, each with its interval.
 import type { Growth, Release } from "../api/types";
-import { valueName, words, type Scale } from "../numbers/format";
+import { capital, valueName, words, type Scale } from "../numbers/format";
 import { ratio, type Interval } from "../numbers/intervals";
 import type { Node } from "./tree";
 
@@ -58,7 +58,7 @@ export function choices(release: Release, growth: Growth | null): Choice[] {
     const largest = [...values].sort((a, b) => b[1] - a[1]).slice(0, MOST_VALUES);
     const order = release.facets[facet]?.map((one) => one.value) ?? [];
     largest.sort((a, b) => order.indexOf(a[0]) - order.indexOf(b[0]));
-    for (const [value] of largest) found.push({ name: `${facet}:${value}`, title: `${words(facet)}: ${valueName(facet, value)}`, group: `Share by ${words(facet)}` });
+    for (const [value] of largest) found.push({ name: `${facet}:${value}`, title: capital(`${words(facet)}: ${valueName(facet, value)}`), group: `Share by ${words(facet)}` });
   }
   return found;
 }

@@ -9,18 +9,27 @@ const signed = new Intl.NumberFormat("en", { style: "percent", maximumFractionDi
 
 export type Scale = "count" | "share" | "growth" | "mean";
 
-export const count = (number: number): string => whole.format(number);
+const minus = (text: string): string => text.replace("-", "−");
+
+export const count = (number: number): string => minus(whole.format(number));
 
 export function shown(number: number, scale: Scale): string {
-  if (scale === "share") return Math.abs(number) < 0.1 ? part.format(number) : coarse.format(number);
-  if (scale === "growth") return signed.format(number);
-  return scale === "mean" ? fine.format(number) : whole.format(number);
+  const form = { share: Math.abs(number) < 0.1 ? part : coarse, growth: signed, mean: fine, count: whole }[scale];
+  return minus(form.format(number));
+}
+
+/** Half the width of an interval of shares, in percentage points, never rounded down to nothing. */
+export function giveOrTake(one: Interval): string {
+  const points = 50 * (one.high - one.low);
+  if (points < 0.1) return "less than 0.1 points";
+  const rounded = points < 1 ? Math.ceil(10 * points) / 10 : Math.ceil(points);
+  return rounded === 1 ? "1 point" : `${rounded} points`;
 }
 
 export const range = (one: Interval, scale: Scale = "count"): string => `${shown(one.low, scale)} to ${shown(one.high, scale)}`;
 
 /** A range in few letters, for places where a column is narrow. */
-export const tight = (one: Interval, scale: Scale): string => `${shown(one.low, scale).replace("%", "")}–${shown(one.high, scale)}`;
+export const tight = (one: Interval, scale: Scale): string => `${shown(one.low, scale).replace("%", "")}${scale === "growth" ? " to " : "–"}${shown(one.high, scale)}`;
 
 /** Small numbers with a power of ten that can be read aloud. */
 export function small(number: number): string {
@@ -33,6 +42,8 @@ export function small(number: number): string {
 
 /** A word of the documents, as people write it. */
 export const words = (name: string): string => name.replaceAll("_", " ");
+
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 const languages = typeof Intl.DisplayNames === "function" ? new Intl.DisplayNames(["en"], { type: "language", fallback: "none" }) : null;
 

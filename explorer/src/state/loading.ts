@@ -5,10 +5,11 @@ import { Refusal, told } from "../api/client";
 export type Loaded<Value> =
   | { state: "loading" }
   | { state: "there"; value: Value }
-  | { state: "failed"; message: string; kind: Refusal["kind"] | "broken" };
+  | { state: "failed"; message: string; kind: Refusal["kind"] | "broken"; again: () => void };
 
 /** Load again whenever `name` changes; an answer that comes too late is dropped. Null: there is nothing to load. */
 export function useLoaded<Value>(name: string | null, load: (signal: AbortSignal) => Promise<Value>): Loaded<Value> {
+  const [turn, next] = useState(0);
   const [held, hold] = useState<{ name: string | null; loaded: Loaded<Value> }>({ name: null, loaded: { state: "loading" } });
   useEffect(() => {
     if (name === null) return;
@@ -18,10 +19,14 @@ export function useLoaded<Value>(name: string | null, load: (signal: AbortSignal
       (error: unknown) => {
         if (leaving.signal.aborted) return;
         const kind = error instanceof Refusal ? error.kind : "broken";
-        hold({ name, loaded: { state: "failed", message: told(error), kind } });
+        const again = (): void => {
+          hold({ name, loaded: { state: "loading" } });
+          next((before) => before + 1);
+        };
+        hold({ name, loaded: { state: "failed", message: told(error), kind, again } });
       },
     );
     return () => leaving.abort();
-  }, [name]);
+  }, [name, turn]);
   return held.name === name ? held.loaded : { state: "loading" };
 }

@@ -8,7 +8,7 @@ import { Difference } from "../charts/Difference";
 import { Figure } from "../charts/Figure";
 import { line } from "../model/guarantee";
 import { grown, matching, type Tree } from "../model/tree";
-import { range, shown, valueName, words, type Scale } from "../numbers/format";
+import { capital, range, shown, valueName, words, type Scale } from "../numbers/format";
 import { difference, differenceOfRatios, NO_DIFFERENCE, ratio, verdict, type Interval } from "../numbers/intervals";
 import { useLoaded, type Loaded } from "../state/loading";
 import { go, useRoute } from "../state/route";
@@ -185,7 +185,7 @@ function Told({ a, b, measure, result }: { a: Side; b: Side; measure: Measure; r
         )}
       </Figure>
       {result.difference && <Difference scale={scale} apart={result.difference} left={nameB} right={nameA} />}
-      <p class="note">{result.method.charAt(0).toUpperCase() + result.method.slice(1)}. Each interval holds alone: of twenty comparisons of equal numbers, about one finds a difference.</p>
+      <p class="note">{capital(result.method)}. Each interval holds alone: of twenty comparisons of equal numbers, about one finds a difference.</p>
       {(result.a === null || result.b === null) && <WhyMissing release={a.release} />}
     </section>
   );

@@ -28,7 +28,7 @@ function Everything({ release }: { release: Release }) {
   return (
     <>
       <h2 id="detail-heading">Everybody</h2>
-      <Badge mode={release.guarantee.mode} />
+      {release.guarantee.mode === "guarded" && <Badge mode="guarded" />}
       <p class="note">Choose a topic in the list or on the map to see what it is about and how it divides.</p>
       <Counts users={release.totals.users} conversations={release.totals.conversations} />
       {facets.map(([name, counts]) => (
@@ -59,7 +59,7 @@ function OneTopic({ release, tree, node }: { release: Release; tree: Tree; node:
       <h2 id="detail-heading">
         <bdi>{topic.name}</bdi>
       </h2>
-      <Badge mode={release.guarantee.mode} />
+      {release.guarantee.mode === "guarded" && <Badge mode="guarded" />}
       {topic.description && (
         <p class="description">
           <bdi>{topic.description}</bdi>
@@ -115,11 +115,12 @@ function Phrases({ node }: { node: Node }) {
       <h3>Phrases people used</h3>
       <ul class="phrases">
         {node.topic.phrases.map((one) => (
-          <li key={one.text} title={one.users ? `${range(one.users)} users` : "too few to count, withheld"}>
-            <bdi>{one.text}</bdi> <small>{one.users ? count(one.users.value) : "few"}</small>
+          <li key={one.text} title={one.users ? `${range(one.users)} users` : "how many is not shown"}>
+            <bdi>{one.text}</bdi> {one.users && <small>{count(one.users.value)}</small>}
           </li>
         ))}
       </ul>
+      {node.topic.phrases.some((one) => !one.users) && <p class="note">Without a number: used by enough people to be shown, how many is not.</p>}
     </section>
   );
 }
@@ -162,7 +163,7 @@ function Facet({ release, name, counts, whole, of }: FacetProps) {
   const there = counts.filter((one) => one.users).length;
   const [hidden, more] = [counts.length - there, there - shownValues.filter((one) => one.users).length];
   const notes = [
-    ...(more > 0 ? [`${more} more are in the CSV.`] : []),
+    ...(more > 0 ? [`${more} more ${more === 1 ? "is" : "are"} in the CSV.`] : []),
     ...(hidden > 0 ? [`${hidden} of ${counts.length} values are withheld: too few people to show safely.`] : []),
   ];
   const bars = shownValues.map((one) => ({ name: valueName(name, one.value), number: one.users ? ratio(one.users, whole) : null }));
@@ -179,7 +180,7 @@ function OverTime({ release, node }: { release: Release; node: Node }) {
   const name = isPublished() ? null : `${release.id} ${node.topic.id}`;
   const loaded = useLoaded<Trend>(name, (signal) => fetchTrend(release.dataset, release.id, node.topic.id, signal));
   if (name === null || loaded.state === "loading") return null;
-  if (loaded.state === "failed") return loaded.kind === "absent" ? null : <Failed kind={loaded.kind} message={loaded.message} />;
+  if (loaded.state === "failed") return loaded.kind === "absent" ? null : <Failed {...loaded} />;
   const found = loaded.value;
   if (found.points.length < 2) return <p class="note">No trend: no other epoch has a topic of this name.</p>;
   const dots = found.points.map((point) => ({ at: point.epoch, number: point.users, here: point.release === release.id }));

@@ -7,10 +7,10 @@ import { line, sentence } from "../model/guarantee";
 import { choices, lens as lensOf, type Lens } from "../model/lens";
 import { palette } from "../model/colours";
 import { grown, type Node, type Tree } from "../model/tree";
-import { count, range, shown } from "../numbers/format";
-import { ratio } from "../numbers/intervals";
+import { count, giveOrTake, range, shown } from "../numbers/format";
+import { difference, NO_DIFFERENCE, ratio, verdict, type Interval } from "../numbers/intervals";
 import { useLoaded } from "../state/loading";
-import { go, useRoute } from "../state/route";
+import { address, go, useRoute } from "../state/route";
 import { Badge } from "./Badge";
 import { Detail } from "./Detail";
 import { LensPicker, Legend } from "./Legend";
@@ -70,16 +70,22 @@ export function Explore({ release }: { release: Release }) {
 
 /** What a newcomer should know after one look. */
 function Opening({ release, tree }: { release: Release; tree: Tree }) {
-  const first = tree.tops[0];
-  const share = first ? ratio(first.topic.users, release.totals.users) : null;
   const { guarantee, totals } = release;
+  const ranked = tree.tops.flatMap((node) => {
+    const share = ratio(node.topic.users, totals.users);
+    return share ? [{ node, share }] : [];
+  });
+  const [first, ...next] = ranked;
   return (
     <section class="opening" aria-label="In short">
       <h1>
-        {first && share ? (
+        {first ? (
           <>
-            People ask most about <em>{<bdi>{first.topic.name}</bdi>}</em>: {shown(share.value, "share")} of users
-            <span class="sure"> give or take {shown((share.high - share.low) / 2, "share")}</span>
+            People ask most about{" "}
+            <em>
+              <bdi>{first.node.topic.name}</bdi>
+            </em>
+            : {shown(first.share.value, "share")} of users, <span class="sure">give or take {giveOrTake(first.share)}</span>
           </>
         ) : (
           <>
@@ -87,6 +93,7 @@ function Opening({ release, tree }: { release: Release; tree: Tree }) {
           </>
         )}
       </h1>
+      {first && next[0] && <Next first={first} next={next} />}
       <p class="facts">
         <span>
           <bdi>{release.dataset}</bdi>, {release.epoch}
@@ -102,6 +109,40 @@ function Opening({ release, tree }: { release: Release; tree: Tree }) {
         </button>
       </p>
     </section>
+  );
+}
+
+interface Ranked {
+  node: Node;
+  share: Interval;
+}
+
+const NAMED = 3;
+
+/** Those that follow, and whether the noise leaves open who is first. */
+function Next({ first, next }: { first: Ranked; next: readonly Ranked[] }) {
+  const open = next.filter(({ node }) => verdict(difference(first.node.topic.users, node.topic.users)) === NO_DIFFERENCE);
+  return (
+    <p class="next">
+      Next:{" "}
+      {next.slice(0, NAMED).map(({ node, share }, at) => (
+        <span key={node.topic.id}>
+          {at > 0 && ", "}
+          <a href={address({ topic: node.topic.id })}>
+            <bdi>{node.topic.name}</bdi>
+          </a>{" "}
+          <span class="share" title={range(share, "share")}>
+            {shown(share.value, "share")}
+          </span>
+        </span>
+      ))}
+      {next.length > NAMED && ` and ${count(next.length - NAMED)} more`}.{" "}
+      {open.length > 0 && (
+        <span class="sure">
+          {open.length === 1 ? "The noise leaves open which of the first two is ahead." : `The noise leaves open which of the first ${count(open.length + 1)} is ahead.`}
+        </span>
+      )}
+    </p>
   );
 }
 

@@ -28,11 +28,18 @@ const TITLES: Partial<Record<string, string>> = {
   absent: "Nothing here",
 };
 
-export function Failed({ kind, message }: { kind: string; message: string }) {
+const PASSING: ReadonlySet<string> = new Set(["unreachable", "unreadable", "busy", "broken"]);
+
+export function Failed({ kind, message, again }: { kind: string; message: string; again?: () => void }) {
   return (
     <div class="state failed" role="alert">
       <h2>{TITLES[kind] ?? "That did not work"}</h2>
       <p>{message}</p>
+      {again && PASSING.has(kind) && (
+        <button type="button" onClick={again}>
+          Try again
+        </button>
+      )}
     </div>
   );
 }
@@ -40,6 +47,6 @@ export function Failed({ kind, message }: { kind: string; message: string }) {
 /** What is loaded, or the state it is in. */
 export function Await<Value>({ of, what, children }: { of: Loaded<Value>; what: string; children: (value: Value) => ComponentChildren }) {
   if (of.state === "loading") return <Busy what={what} />;
-  if (of.state === "failed") return <Failed kind={of.kind} message={of.message} />;
+  if (of.state === "failed") return <Failed {...of} />;
   return <>{children(of.value)}</>;
 }

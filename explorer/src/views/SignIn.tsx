@@ -4,7 +4,6 @@ import { asked, BAD_KEY, Refusal, told } from "../api/client";
 import { forget } from "../api/source";
 import { acceptKey, forgetKey, isPlausible, tryKey, whySignedOut } from "../state/session";
 
-
 export function SignIn() {
   const field = useRef<HTMLInputElement>(null);
   const [message, say] = useState(whySignedOut());
@@ -46,7 +45,7 @@ export function SignIn() {
           <label for="key">API key</label>
           <input ref={field} id="key" type="password" autocomplete="off" spellcheck={false} placeholder="sfk_…" required aria-describedby="key-note" />
           <p id="key-note" class="note">
-            Kept in this page's memory only. Reloading the page forgets it.
+            Kept in this page's memory only; reloading forgets it. Whoever runs this gateway issues keys (<code>sfumato keys issue</code>).
           </p>
           <button type="submit" class="primary" disabled={busy}>
             {busy ? "Looking…" : "Show releases"}

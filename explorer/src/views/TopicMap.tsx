@@ -9,8 +9,8 @@ import { useSize } from "../charts/width";
 import { savePng, saveSvg } from "../download/picture";
 import { STEPS, type Palette } from "../model/colours";
 import { line } from "../model/guarantee";
-import { labelled, type Frame } from "../model/labels";
-import { laidOut, plane, type Spot } from "../model/layout";
+import { labelled, type Frame, type Label } from "../model/labels";
+import { bounds, laidOut, type Spot } from "../model/layout";
 import type { Lens } from "../model/lens";
 import { path, type Node, type Tree } from "../model/tree";
 import { count, range, shown } from "../numbers/format";
@@ -25,6 +25,7 @@ interface Props {
   select: (node: Node | null) => void;
 }
 
+const EDGE = 22; // pixels around the whole map
 const LEVEL_EVERY = 2.2; // zoom by so much to see the next level
 const REST_MS = 70; // while one moves without zooming, names move along and are chosen anew after this pause
 const SOFTNESS = [0, 0.3, 0.5, 0.65, 0.78, 0.88, 0.95, 0.99];
@@ -36,15 +37,16 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
   const world = useRef<SVGGElement>(null);
   const names = useRef<SVGGElement>(null);
   const drawn = useRef<ZoomTransform>(zoomIdentity);
+  const sight = useRef<Place | null>(null);
   const [at, move] = useState<ZoomTransform>(zoomIdentity);
   const [pointed, point] = useState<{ node: Node; x: number; y: number } | null>(null);
   const behaviour = useRef<ZoomBehavior<SVGSVGElement, unknown> | null>(null);
   const { width, height } = size;
   const aspect = width > 0 ? Math.max(0.6, Math.min(2, Math.round((4 * width) / Math.max(1, height)) / 4)) : 1;
   const levels = useMemo(() => (width > 0 ? laidOut(tree, aspect) : tree.levels.map(() => [])), [tree, width > 0, aspect]);
-  const [wide, tall] = plane(aspect);
-  const fit = Math.min(width / wide, height / tall) || 1;
-  const whole = useMemo(() => zoomIdentity.translate((width - wide * fit) / 2, (height - tall * fit) / 2).scale(fit), [width, height]);
+  const { left, top, wide, tall } = useMemo(() => bounds(levels), [levels]);
+  const fit = Math.max(1e-6, Math.min((width - 2 * EDGE) / wide, (height - 2 * EDGE) / tall));
+  const whole = useMemo(() => zoomIdentity.translate(width / 2 - (left + wide / 2) * fit, height / 2 - (top + tall / 2) * fit).scale(fit), [width, height, fit, left, top]);
 
   useLayoutEffect(() => {
     if (!svg.current || width === 0) return;
@@ -53,7 +55,7 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
     let rest = 0;
     const zooming = d3zoom<SVGSVGElement, unknown>()
       .scaleExtent([fit * 0.7, fit * 60])
-      .translateExtent([[-wide * 0.5, -tall * 0.5], [wide * 1.5, tall * 1.5]])
+      .translateExtent([[left - wide * 0.5, top - tall * 0.5], [left + wide * 1.5, top + tall * 1.5]])
       .extent([[0, 0], [width, height]])
       .on("zoom", (event: D3ZoomEvent<SVGSVGElement, unknown>) => {
         world.current?.setAttribute("transform", event.transform.toString());
@@ -66,7 +68,8 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
       });
     behaviour.current = zooming;
     picture.call(zooming).on("dblclick.zoom", null);
-    picture.call(zooming.transform, whole);
+    picture.call(zooming.transform, resized(sight.current, { fit, width, height }, drawn.current, whole));
+    sight.current = { fit, width, height };
     return () => {
       cancelAnimationFrame(frame);
       clearTimeout(rest);
@@ -130,18 +133,11 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
           </g>
           <g ref={names} class="labels" aria-hidden="true">
             {labels.map((label) => (
-              <text key={label.spot.node.topic.id} x={label.x} y={label.y} class={label.spot.node === selected ? "chosen" : ""}>
-                {label.lines.map((text, row) => (
-                  <tspan key={row} x={label.x} dy={row === 0 ? 0 : 15}>
-                    {text}
-                  </tspan>
-                ))}
-              </text>
+              <Name key={label.spot.node.topic.id} label={label} lens={lens} palette={palette} chosen={label.spot.node === selected} />
             ))}
           </g>
         </svg>
         {pointed && <Tip {...pointed} lens={lens} width={width} />}
-        <div class="map-badge">{release.guarantee.mode === "guarded" && <Badge mode="guarded" />}</div>
         <div class="zooms" role="group" aria-label="Zoom">
           <button type="button" aria-label="Zoom in" onClick={() => by(LEVEL_EVERY)}>
             +
@@ -154,8 +150,11 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
           </button>
         </div>
       </div>
-      <p class="note map-note">
-        One circle for each topic, never for a conversation. Area: users. Near: similar names. {levels.length > 1 && `Level ${depth + 1} of ${levels.length}${depth + 1 < levels.length ? "; zoom in for the next" : ""}.`}
+      <div class="note map-note">
+        <p>
+          {release.guarantee.mode === "guarded" && <Badge mode="guarded" />}
+          One circle for each topic, never for a conversation. Area: users. Near: similar names. {levels.length > 1 && `Level ${depth + 1} of ${levels.length}${depth + 1 < levels.length ? "; the next is in mist" : ""}.`}
+        </p>
         <span class="saves">
           <button type="button" class="quiet-button" onClick={() => svg.current && saveSvg(svg.current, name, title, line(release))}>
             SVG
@@ -164,9 +163,22 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
             PNG
           </button>
         </span>
-      </p>
+      </div>
     </section>
   );
+}
+
+interface Place {
+  fit: number;
+  width: number;
+  height: number;
+}
+
+/** The same middle at the same zoom in a place of another size; at first, the whole map. */
+function resized(before: Place | null, now: Place, { k, x, y }: ZoomTransform, whole: ZoomTransform): ZoomTransform {
+  if (before === null) return whole;
+  const [middle, level] = [[(before.width / 2 - x) / k, (before.height / 2 - y) / k] as const, (k / before.fit) * now.fit];
+  return zoomIdentity.translate(now.width / 2 - middle[0] * level, now.height / 2 - middle[1] * level).scale(level);
 }
 
 /** A gradient for each tone and softness: solid to the low end of the interval, gone at the high end. */
@@ -174,6 +186,10 @@ const Softness = memo(function Softness() {
   const tones = ["plain", "none", ...[...Array(STEPS).keys()].flatMap((step) => [`rising-${step}`, `turning-${step}`])];
   return (
     <defs>
+      <radialGradient id="mist" class="tone plain">
+        <stop offset="0" class="soft-solid" />
+        <stop offset="1" class="soft-gone" />
+      </radialGradient>
       {tones.flatMap((tone) =>
         SOFTNESS.map((solid, soft) => (
           <radialGradient id={`soft-${tone}-${soft}`} key={`${tone}-${soft}`} class={`tone ${tone}`}>
@@ -185,6 +201,38 @@ const Softness = memo(function Softness() {
     </defs>
   );
 });
+
+interface NameProps {
+  label: Label;
+  lens: Lens;
+  palette: Palette;
+  chosen: boolean;
+}
+
+/** The name of a topic, light on a dark circle or with a rim of paper; beneath it what the map is coloured by. */
+function Name({ label: { spot, x, y, size, lines, within, number }, lens, palette, chosen }: NameProps) {
+  const { tone, sureness } = painted(spot, lens, palette);
+  const colour = lens.of(spot.node);
+  return (
+    <text x={x} y={y} font-size={size} class={`${within && sureness === "sure" ? `within on-${tone}` : "over"}${chosen ? " chosen" : ""}`}>
+      {lines.map((text, row) => (
+        <tspan key={row} x={x} dy={row === 0 ? 0 : size * 1.22}>
+          {text}
+        </tspan>
+      ))}
+      {number && (
+        <tspan class="value" x={x} dy={size * 1.15} font-size={size * 0.82}>
+          {colour ? `${lens.scale === "count" ? "≈ " : ""}${shown(colour.value, lens.scale)}` : "not shown"}
+        </tspan>
+      )}
+    </text>
+  );
+}
+
+function painted(spot: Spot, lens: Lens, palette: Palette): { tone: string; sureness: string } {
+  const { step, sureness } = palette.shade(lens.of(spot.node));
+  return { tone: step === null ? "none" : palette.kind === "plain" ? "plain" : `${palette.kind}-${step}`, sureness };
+}
 
 interface Sight {
   left: number;
@@ -207,34 +255,75 @@ interface CirclesProps extends Sight {
   selected: Node | null;
 }
 
-const MANY = 300;
+const MANY = 300; // so many circles are made in one frame; more come with the next ones
+
+const seen = ({ left, top, span }: Sight, spots: readonly Spot[]): readonly Spot[] =>
+  spots.length < MANY ? spots : spots.filter(({ x, y, high }) => x + high > left && y + high > top && x - high < left + span && y - high < top + span);
 
 const Circles = memo(function Circles({ levels, depth, lens, palette, selected, left, top, span }: CirclesProps) {
-  const near = (spots: readonly Spot[]): readonly Spot[] =>
-    spots.length < MANY ? spots : spots.filter(({ x, y, high }) => x + high > left && y + high > top && x - high < left + span && y - high < top + span);
-  const next = near(levels[depth + 1] ?? []);
+  const here = levels[depth] ?? [];
+  const parts = useMemo(() => [...Array(Math.ceil(here.length / MANY)).keys()].map((part) => here.slice(part * MANY, (part + 1) * MANY)), [here]);
+  const drawn = useGrowing(parts, parts.length);
+  const sight = { left, top, span };
   const chosen = new Set(selected ? path(selected) : []);
-  const soft = (spot: Spot): number => {
-    const solid = spot.high > 0 ? spot.low / spot.high : 0;
-    return SOFTNESS.reduce((best, one, at) => (Math.abs(one - solid) < Math.abs((SOFTNESS[best] ?? 0) - solid) ? at : best), 0);
-  };
   return (
     <>
-      {next.length < MANY
-        ? next.map((spot) => <circle key={spot.node.topic.id} class="hint" cx={spot.x} cy={spot.y} r={Math.max(0.6, spot.r * 0.5)} />)
-        : [<path key="hints" class="hints" d={next.map((spot) => `M${spot.x.toFixed(1)} ${spot.y.toFixed(1)}h0`).join("")} />]}
-      {near(levels[depth] ?? []).map((spot) => {
-        const shade = palette.shade(lens.name === "users" ? spot.node.topic.users : lens.of(spot.node));
-        const tone = shade.step === null ? "none" : palette.kind === "plain" ? "plain" : `${palette.kind}-${shade.step}`;
+      <Mist spots={levels[depth + 1] ?? []} {...sight} />
+      {parts.slice(0, drawn).map((spots, at) => (
+        <Part key={`${depth} ${at}`} spots={spots} lens={lens} palette={palette} {...sight} />
+      ))}
+      {chosen.size > 0 &&
+        here
+          .filter((spot) => chosen.has(spot.node))
+          .map((spot) => <circle key={spot.node.topic.id} class="chosen" data-spot={spot.node.topic.id} cx={spot.x} cy={spot.y} r={Math.max(1, spot.high)} />)}
+    </>
+  );
+});
+
+/** How many of the parts to draw: one at first and with each frame one more. */
+function useGrowing(of: unknown, all: number): number {
+  const [grown, grow] = useState({ of, to: 1 });
+  const to = grown.of === of ? grown.to : 1;
+  useEffect(() => {
+    if (to >= all) return;
+    const frame = requestAnimationFrame(() => grow({ of, to: to + 1 }));
+    return () => cancelAnimationFrame(frame);
+  }, [of, to, all]);
+  return to;
+}
+
+const Mist = memo(function Mist({ spots, ...sight }: Sight & { spots: readonly Spot[] }) {
+  const near = seen(sight, spots);
+  if (near.length >= MANY) return <path class="hints" d={near.map((spot) => `M${spot.x.toFixed(1)} ${spot.y.toFixed(1)}h0`).join("")} />;
+  return (
+    <>
+      {near.map((spot) => (
+        <circle key={spot.node.topic.id} class="hint" cx={spot.x} cy={spot.y} r={Math.max(0.6, spot.r * 0.8)} fill="url(#mist)" />
+      ))}
+    </>
+  );
+});
+
+interface PartProps extends Sight {
+  spots: readonly Spot[];
+  lens: Lens;
+  palette: Palette;
+}
+
+const Part = memo(function Part({ spots, lens, palette, ...sight }: PartProps) {
+  return (
+    <>
+      {seen(sight, spots).map((spot) => {
+        const { tone, sureness } = painted(spot, lens, palette);
         return (
           <circle
             key={spot.node.topic.id}
             data-spot={spot.node.topic.id}
-            class={`spot ${shade.sureness}${chosen.has(spot.node) ? " chosen" : ""}`}
+            class={`spot ${sureness}`}
             cx={spot.x}
             cy={spot.y}
             r={Math.max(1, spot.high)}
-            fill={`url(#soft-${tone}-${soft(spot)})`}
+            fill={`url(#soft-${tone}-${softness(spot)})`}
           />
         );
       })}
@@ -242,8 +331,13 @@ const Circles = memo(function Circles({ levels, depth, lens, palette, selected, 
   );
 });
 
+function softness(spot: Spot): number {
+  const solid = spot.high > 0 ? spot.low / spot.high : 0;
+  return SOFTNESS.reduce((best, one, at) => (Math.abs(one - solid) < Math.abs((SOFTNESS[best] ?? 0) - solid) ? at : best), 0);
+}
+
 function Tip({ node, x, y, lens, width }: { node: Node; x: number; y: number; lens: Lens; width: number }) {
-  const seen = lens.name === "users" ? null : lens.of(node);
+  const colour = lens.name === "users" ? null : lens.of(node);
   return (
     <div class={x > width / 2 ? "tip left" : "tip"} style={{ left: `${x}px`, top: `${y}px` }} aria-hidden="true">
       <strong>
@@ -254,7 +348,7 @@ function Tip({ node, x, y, lens, width }: { node: Node; x: number; y: number; le
       </span>
       {lens.name !== "users" && (
         <span>
-          {lens.title}: {seen ? `${shown(seen.value, lens.scale)} (${range(seen, lens.scale)})` : "not shown"}
+          {lens.title}: {colour ? `${shown(colour.value, lens.scale)} (${range(colour, lens.scale)})` : "not shown"}
         </span>
       )}
     </div>

@@ -95,11 +95,11 @@ export function TopicTree({ release, tree, lens, palette, selected, select }: Pr
         <Search release={release} tree={tree} find={(text) => matching(tree, text)} choose={select} />
         {tree.levels.length > 1 && (
           <div class="buttons">
-            <button type="button" class="quiet-button" onClick={() => all(true)}>
-              Expand all
+            <button type="button" class="quiet-button" aria-label="Expand all" onClick={() => all(true)}>
+              Expand
             </button>
-            <button type="button" class="quiet-button" onClick={() => all(false)}>
-              Collapse all
+            <button type="button" class="quiet-button" aria-label="Collapse all" onClick={() => all(false)}>
+              Collapse
             </button>
           </div>
         )}

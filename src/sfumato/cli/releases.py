@@ -38,7 +38,7 @@ def export(
     ] = "json,csv,parquet",
     json: Json = False,
 ) -> None:
-    """Write a release as JSON, CSV and Parquet, the guarantee beside or inside each file; or as a page to publish."""
+    """Write a release as JSON, CSV and Parquet, the guarantee beside or inside each file; or as one page."""
     from sfumato.cli.export_files import export as write
     from sfumato.cli.export_site import export_site
     from sfumato.model.strict_json import loads
