@@ -13,7 +13,7 @@ from sfumato.evaluate.canaries import GROUPS, canaries
 from sfumato.evaluate.synth import synthesize, write_jsonl
 from sfumato.evaluate.synth_people import user_id
 from sfumato.evaluate.synth_phrases import MOST_TURNS, voice
-from sfumato.evaluate.synth_tree import MAIN_LANGUAGES, distribution, leaves
+from sfumato.evaluate.synth_tree import MAIN_LANGUAGES, distribution, leaves, mix
 
 N, USERS, SEED = 20_000, 8_000, 11
 
@@ -51,6 +51,21 @@ def test_without_chatter_nothing_stands_around_a_request():
 
     assert chatty(0) == 0
     assert 0 < chatty(0.2) < chatty(1) / 2
+
+
+def test_a_corpus_of_fewer_topics_and_languages_holds_them_and_no_others():
+    records = list(synthesize(conversations=2_000, users=1_000, seed=3, of=mix(topics=5, languages=["en", "de"])))
+    asked = sorted(leaves(), key=lambda leaf: -leaf.weight)[:5]
+    assert {record["topic"] for record in records} == {leaf.topic for leaf in asked}
+    assert {record["language"] for record in records} == {"en", "de"}
+    foreign = list(synthesize(conversations=200, users=100, seed=3, of=mix(languages=["ja"])))
+    assert {record["language"] for record in foreign} == {"ja"}
+
+
+@pytest.mark.parametrize("wrong", [{"languages": ["tlh"]}, {"languages": []}, {"topics": 0}])
+def test_a_mix_of_nothing_or_of_an_unknown_language_is_refused(wrong):
+    with pytest.raises(InputError):
+        mix(**wrong)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not():

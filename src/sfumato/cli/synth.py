@@ -21,16 +21,29 @@ def synth(
             "--chatter", min=0, max=1, metavar="SHARE", help="Of greetings, thanks and circumstances around a request."
         ),
     ] = 1.0,
+    topics: Annotated[
+        int | None, typer.Option("--topics", min=1, metavar="N", help="Only the N most asked ones of the tree.")
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option("--language", metavar="CODE", help="Only this one; again for more.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Left out: standard output.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON (needs --out).")] = False,
 ) -> None:
     """Write synthetic conversations as JSON Lines, with the topic that each is about."""
     from sfumato.evaluate.synth import write_jsonl
+    from sfumato.evaluate.synth_tree import mix
 
+    write_jsonl(
+        out or sys.stdout,
+        conversations=conversations,
+        users=users,
+        seed=seed,
+        chatter=chatter,
+        of=mix(topics=topics, languages=language or None),
+    )
     if out is None:
-        write_jsonl(sys.stdout, conversations=conversations, users=users, seed=seed, chatter=chatter)
         return
-    write_jsonl(out, conversations=conversations, users=users, seed=seed, chatter=chatter)
     if json:
         printing.result({"out": str(out), "conversations": conversations, "users": users, "seed": seed})
     else:

@@ -24,7 +24,7 @@ from sfumato.evaluate.synth_people import (
 )
 from sfumato.evaluate.synth_phrases import conversation
 from sfumato.evaluate.synth_plants import personal, sentence
-from sfumato.evaluate.synth_tree import MAIN_LANGUAGES, leaves
+from sfumato.evaluate.synth_tree import MAIN_LANGUAGES, Mix, leaves, mix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +37,19 @@ _LANGUAGES = tuple(MAIN_LANGUAGES)
 
 
 def synthesize(
-    *, conversations: int, users: int, seed: int, month: str = "2026-03", chatter: float = 1.0
+    *,
+    conversations: int,
+    users: int,
+    seed: int,
+    month: str = "2026-03",
+    chatter: float = 1.0,
+    of: Mix | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Records in time order, the same for the same arguments; memory grows by a few bytes a conversation only.
 
     A record holds conversation_id, user_id, messages [{role, content}], timestamp, attributes {plan, platform}, and the
     truth: topic, area, domain, language, planted (every planted string it contains, canaries included). chatter: as for
-    `synth_phrases.conversation`.
+    `synth_phrases.conversation`. of: left out, all topics and languages.
 
     Raises:
         InputError: fewer than one user, fewer conversations than users, too many users, or a malformed month.
@@ -51,19 +57,21 @@ def synthesize(
     if not 1 <= users <= min(conversations, MOST_USERS):
         raise InputError("a synthetic corpus needs at least one user, and at least as many conversations as users")
     month_start(month)
-    return _records(conversations, users, seed, month, chatter)
+    return _records(conversations, users, seed, month, chatter, of or mix())
 
 
-def _records(conversations: int, users: int, seed: int, month: str, chatter: float) -> Iterator[dict[str, Any]]:
+def _records(
+    conversations: int, users: int, seed: int, month: str, chatter: float, of: Mix
+) -> Iterator[dict[str, Any]]:
     draws = np.random.default_rng([abs(seed), int(seed < 0), 1])
     times = draw_times(conversations, month, np.random.default_rng([abs(seed), int(seed < 0), 2]))
-    people = draw_people(users, draws)
+    people = draw_people(users, of, draws)
     order = draw_order(conversations, users, draws)
     rng = Random(f"words {seed}")
     waiting = _carriers(seed, users)
     number = 0
     for at in range(0, conversations, _CHUNK):
-        visits = draw_visits(people, order[at : at + _CHUNK], draws)
+        visits = draw_visits(people, order[at : at + _CHUNK], of, draws)
         columns = (visits.user, visits.topic, visits.language, visits.platform)
         for user, topic, language, platform in zip(*(c.tolist() for c in columns), strict=True):
             record = _record(topic, _LANGUAGES[language], waiting.pop(user, None), rng, chatter)
@@ -111,6 +119,7 @@ def write_jsonl(
     seed: int,
     month: str = "2026-03",
     chatter: float = 1.0,
+    of: Mix | None = None,
 ) -> int:
     """Write the corpus, one record a line, to a file (replaced) or an open text stream; returns how many records.
 
@@ -118,7 +127,7 @@ def write_jsonl(
         InputError: as `synthesize`.
         StorageError: the file can't be written.
     """
-    records = synthesize(conversations=conversations, users=users, seed=seed, month=month, chatter=chatter)
+    records = synthesize(conversations=conversations, users=users, seed=seed, month=month, chatter=chatter, of=of)
     if not isinstance(target, Path):
         return _write(target, records)
     try:

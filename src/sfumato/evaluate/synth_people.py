@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfumato.errors import InputError
-from sfumato.evaluate.synth_tree import GUEST_ENGLISH, MAIN_LANGUAGES, leaves, topics_given_language
+from sfumato.evaluate.synth_tree import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from sfumato.evaluate.synth_tree import Mix
 
 MOST_USERS = 1 << 24
 _MOST_INTERESTS = 5
@@ -121,10 +123,10 @@ def platform_name(code: int) -> str:
     return _PLATFORMS[code]
 
 
-def draw_people(users: int, rng: np.random.Generator) -> People:
+def draw_people(users: int, mix: Mix, rng: np.random.Generator) -> People:
     """Everybody's main language, interests and plan."""
-    language = rng.choice(len(MAIN_LANGUAGES), users, p=list(MAIN_LANGUAGES.values())).astype(np.int8)
-    interests = _topics_for(np.repeat(language, _MOST_INTERESTS), rng).reshape(users, _MOST_INTERESTS)
+    language = rng.choice(len(mix.languages), users, p=mix.languages).astype(np.int8)
+    interests = _topics_for(np.repeat(language, _MOST_INTERESTS), mix, rng).reshape(users, _MOST_INTERESTS)
     breadth = np.minimum(rng.geometric(0.45, users), _MOST_INTERESTS).astype(np.int8)
     plans = [_PLAN_OF.get(leaf.domain, _PLAN_ELSE) for leaf in leaves()]
     return People(language=language, plan=_codes(plans, interests[:, 0], rng), interests=interests, breadth=breadth)
@@ -139,13 +141,13 @@ def draw_order(conversations: int, users: int, rng: np.random.Generator) -> NDAr
     return order
 
 
-def draw_visits(people: People, user: NDArray[np.int32], rng: np.random.Generator) -> Visits:
+def draw_visits(people: People, user: NDArray[np.int32], mix: Mix, rng: np.random.Generator) -> Visits:
     """Topic, written language and platform of the conversations these users hold."""
     language = people.language[user]
     slot = (people.breadth[user] * rng.random(len(user)) ** 2).astype(np.int8)
     own = rng.random(len(user)) < _OWN_INTEREST
-    topic = np.where(own, people.interests[user, slot], _topics_for(language, rng))
-    written = np.where(rng.random(len(user)) < GUEST_ENGLISH, 0, language)
+    topic = np.where(own, people.interests[user, slot], _topics_for(language, mix, rng))
+    written = np.where(rng.random(len(user)) < mix.guests, 0, language)
     platforms = [_PLATFORM_OF.get(leaf.domain, _PLATFORM_ELSE) for leaf in leaves()]
     return Visits(user=user, topic=topic, language=written, platform=_codes(platforms, topic, rng))
 
@@ -180,8 +182,8 @@ def month_start(month: str) -> datetime:
     return start
 
 
-def _topics_for(language: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.int16]:
-    ladder = np.cumsum(topics_given_language(), axis=1)
+def _topics_for(language: NDArray[np.int8], mix: Mix, rng: np.random.Generator) -> NDArray[np.int16]:
+    ladder = np.cumsum(mix.topics, axis=1)
     ladder /= ladder[:, -1:]
     drawn = rng.random(len(language))
     topic = np.empty(len(language), dtype=np.int16)

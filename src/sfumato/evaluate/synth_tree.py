@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfumato.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -86,22 +88,51 @@ def leaves() -> tuple[Leaf, ...]:
     return tuple(Leaf(topic=t, area=a, domain=d, weight=w / total) for t, a, d, w in raw)
 
 
-@cache
-def topics_given_language() -> NDArray[np.float64]:
-    """P(topic | main language), shape (languages, topics), rows in the order of MAIN_LANGUAGES."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """What a corpus is drawn from, codes in the order of MAIN_LANGUAGES and `leaves`.
+
+    languages: (languages,) share of users by main language. topics: (languages, topics) P(topic | main language).
+    guests: share of conversations in English by people of another main language.
+    """
+
+    languages: NDArray[np.float64]
+    topics: NDArray[np.float64]
+    guests: float
+
+
+def mix(*, topics: int | None = None, languages: Collection[str] | None = None) -> Mix:
+    """The mix of all topics and languages, or of the most asked topics and of some languages.
+
+    Raises:
+        InputError: no topic, or a language that the corpus does not speak.
+    """
+    spoken = set(MAIN_LANGUAGES) if languages is None else set(languages)
+    if not spoken or not spoken <= set(MAIN_LANGUAGES):
+        raise InputError(f"a synthetic corpus speaks one or more of {', '.join(MAIN_LANGUAGES)}")
+    if topics is not None and topics < 1:
+        raise InputError("a synthetic corpus needs at least one topic")
+    shares = np.array([share if language in spoken else 0.0 for language, share in MAIN_LANGUAGES.items()])
+    asked = {leaf.topic for leaf in sorted(leaves(), key=lambda leaf: -leaf.weight)[:topics]}
     weights = np.array(
-        [[leaf.weight * LEANINGS[leaf.domain].get(language, 1.0) for leaf in leaves()] for language in MAIN_LANGUAGES]
+        [
+            [leaf.weight * LEANINGS[leaf.domain].get(language, 1.0) * (leaf.topic in asked) for leaf in leaves()]
+            for language in MAIN_LANGUAGES
+        ]
     )
-    table: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
-    return table
+    return Mix(
+        languages=shares / shares.sum(),
+        topics=weights / weights.sum(axis=1, keepdims=True),
+        guests=GUEST_ENGLISH if "en" in spoken else 0.0,
+    )
 
 
 def distribution() -> Distribution:
     """The shares that `synthesize` draws from, exactly; a corpus of few users strays from them by chance."""
-    shares = np.array(list(MAIN_LANGUAGES.values()))
-    joint = topics_given_language() * shares[:, None]
-    written = joint * (1 - GUEST_ENGLISH)
-    written[0] = joint[0] + GUEST_ENGLISH * joint[1:].sum(axis=0)
+    whole = mix()
+    joint = whole.topics * whole.languages[:, None]
+    written = joint * (1 - whole.guests)
+    written[0] = joint[0] + whole.guests * joint[1:].sum(axis=0)
     names = list(MAIN_LANGUAGES)
     domains = {leaf.domain for leaf in leaves()}
     members = {d: [i for i, leaf in enumerate(leaves()) if leaf.domain == d] for d in sorted(domains)}
