@@ -10,6 +10,8 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from sfumato.extract.fillers import FILLERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -19,17 +21,6 @@ TELLING = 4.3  # on the Zipf scale: `laptop`, `recipe`, `server`
 RARE = 2.5  # of a word that public text hardly has
 LABEL_READ, LABEL_WORDS, LABEL_CHARACTERS = 200, 4, 40
 ARTICLES = frozenset({"a", "an", "the"})
-
-# Chat openers and request verbs say that somebody asks, not what about.
-FILLERS = frozenset(
-    (  # noqa: SIM905 - a word list reads better as running text
-        "actually assistant aware awesome basically check cool curious dear explain figure find forgot gimme give "
-        "going gonna gotta guys happen happening heard hello help hey hi idea kinda know let let's lol look "
-        "looking lot make maybe need nice please pls possible really remember say show somebody sorry stuff super "
-        "sure talk tell thank thanks thing things trying understand use using wanna want way wondering yeah yep yo "
-        "yup"
-    ).split()
-)
 
 # The English list of `stopwordsiso` was made for web search and holds some hundreds of words that name topics (bill,
 # computer, order, system), so English has its own: words of grammar, and nothing else.
@@ -89,7 +80,8 @@ def _stop_words(language: str) -> frozenset[str]:
     from stopwordsiso import stopwords
 
     own = stopwords(language) if language not in {"", "en"} else ()
-    return ENGLISH | FILLERS | frozenset(unicodedata.normalize("NFKC", word) for word in own)
+    asking = FILLERS["en"] | FILLERS.get(language, frozenset())
+    return ENGLISH | asking | frozenset(unicodedata.normalize("NFKC", word) for word in own)
 
 
 def candidate_phrases(text: str, language: str, *, limit: int = 12) -> tuple[str, ...]:
