@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import select
+from typing import TYPE_CHECKING, cast
 
 import sqlalchemy as sql
+from sqlalchemy.exc import DisconnectionError
 
 from sfumato.database import version
 from sfumato.errors import InputError
@@ -34,7 +36,6 @@ def engine(url: URL) -> sql.Engine:
         made = sql.create_engine(
             url,
             isolation_level="READ COMMITTED",
-            pool_pre_ping=True,
             connect_args={"application_name": "sfumato", "connect_timeout": 10, **_KEPT_ALIVE},
         )
     except ModuleNotFoundError:
@@ -46,7 +47,45 @@ def engine(url: URL) -> sql.Engine:
         connection.execute(_SETTINGS)
         connection.autocommit = False
 
+    @sql.event.listens_for(made, "checkout")
+    def _ask(connection: Connection, _record: object, _proxy: object) -> None:
+        if not _open(connection):
+            raise DisconnectionError  # the pool then makes another
+
     return made
+
+
+def answers(db: sql.Connection) -> bool:
+    """Whether a connection that was idle is of use still."""
+    held = db.connection.dbapi_connection
+    return held is not None and _open(cast("Connection", held))
+
+
+def _open(connection: Connection) -> bool:
+    """Asked over the network only where the server has said something unasked: that is how it hangs up.
+
+    A ping before each use would cost as much as what it is for.
+    """
+    if connection.closed:
+        return False
+    heard = select.poll()
+    heard.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    if not heard.poll(0):
+        return True
+    try:
+        before = connection.autocommit
+        connection.autocommit = True
+        connection.execute("SELECT 1")
+        connection.autocommit = before
+    except _driver_error():
+        return False
+    return True
+
+
+def _driver_error() -> type[Exception]:
+    from psycopg import Error  # an extra: who has a connection has it
+
+    return Error
 
 
 def ready(url: URL) -> sql.Engine:
