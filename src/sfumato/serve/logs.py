@@ -20,7 +20,8 @@ FOREIGN = "a line of another library, not shown"
 _WORD = re.compile(r"[A-Za-z0-9_./{}:-]{1,100}")
 _LINE = 500
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_dumps = json.JSONEncoder(sort_keys=True).encode
+_KNOWN = 4096
+_quoted = json.JSONEncoder().encode
 
 
 class AllowList(logging.Formatter):
@@ -29,31 +30,54 @@ class AllowList(logging.Formatter):
     def __init__(self) -> None:
         super().__init__()
         self.dropped = 0
+        self._known: dict[tuple[str, str], str] = {}  # only what is on the list: the same few, again and again
+        self._second = (0, "")
         self.told: Callable[[int], None] | None = None
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one JSON object; another library's without its words, which are not ours to vouch for."""
-        given = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        kept = {name: value for name, value in given.items() if _allowed(name, value)}
-        lost = len(given) - len(kept)
+        parts, lost = [], 0
+        for name, value in vars(record).items():
+            if name not in _STANDARD:
+                part = self._part(name, value)
+                if part is None:
+                    lost += 1
+                else:
+                    parts.append(part)
         if lost:
             self.dropped += lost
-            kept["dropped_fields"] = lost
+            parts.append(f'"dropped_fields": {lost}')
             if self.told is not None:
                 self.told(lost)
         if record.exc_info and record.exc_info[0] is not None:
-            kept["exception"] = record.exc_info[0].__name__
-        kept["event"] = _one_line(record.getMessage()) if record.name.startswith("sfumato") else FOREIGN
-        kept["level"] = record.levelname.lower()
-        kept["logger"] = record.name
-        kept["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
-        return _dumps(kept)
+            parts.append(f'"exception": {_quoted(record.exc_info[0].__name__)}')
+        event = _one_line(record.getMessage()) if record.name.startswith("sfumato") else FOREIGN
+        parts.append(f'"event": {_quoted(event)}')
+        parts.append(f'"level": "{record.levelname.lower()}"')
+        parts.append(f'"logger": {_quoted(record.name)}')
+        parts.append(f'"timestamp": "{self._time(record.created)}"')
+        parts.sort()
+        return "{" + ", ".join(parts) + "}"
 
+    def _part(self, name: str, value: object) -> str | None:
+        """A field as it is written; None where it is not on the list, or not of its kind."""
+        if name in NUMBERS:
+            return f'"{name}": {value!r}' if type(value) in {int, float} else None
+        if name not in WORDS or not isinstance(value, str):
+            return None
+        part = self._known.get((name, value))
+        if part is None and _WORD.fullmatch(value) is not None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            part = self._known[name, value] = f'"{name}": {_quoted(value)}'
+        return part
 
-def _allowed(name: str, value: object) -> bool:
-    if name in NUMBERS:
-        return type(value) in {int, float}
-    return name in WORDS and isinstance(value, str) and _WORD.fullmatch(value) is not None
+    def _time(self, created: float) -> str:
+        """UTC, to the microsecond; the second is written out once."""
+        second = int(created)
+        if second != self._second[0]:
+            self._second = (second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+        return f"{self._second[1]}.{int((created - second) * 1_000_000):06d}Z"
 
 
 def _one_line(text: str) -> str:
