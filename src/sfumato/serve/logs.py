@@ -6,12 +6,15 @@ import json
 import logging
 import re
 import sys
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sfumato.serve.gathered import Gathered
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TextIO
 
 NUMBERS = frozenset({"status", "milliseconds", "count", "dropped_fields"})
@@ -36,26 +39,25 @@ class AllowList(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one JSON object; another library's without its words, which are not ours to vouch for."""
-        parts, lost = [], 0
-        for name, value in vars(record).items():
-            if name not in _STANDARD:
-                part = self._part(name, value)
-                if part is None:
-                    lost += 1
-                else:
-                    parts.append(part)
+        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["exception"] = record.exc_info[0].__name__
+        event = _one_line(record.getMessage()) if record.name.startswith("sfumato") else FOREIGN
+        return self.line(record.levelname.lower(), record.name, event, record.created, fields)
+
+    def line(self, level: str, logger: str, event: str, created: float, fields: Mapping[str, object]) -> str:
+        """The same of what makes a record up; level, logger and event are ours."""
+        parts = [part for part in map(self._part, fields, fields.values()) if part is not None]
+        lost = len(fields) - len(parts)
         if lost:
             self.dropped += lost
             parts.append(f'"dropped_fields": {lost}')
             if self.told is not None:
                 self.told(lost)
-        if record.exc_info and record.exc_info[0] is not None:
-            parts.append(f'"exception": {_quoted(record.exc_info[0].__name__)}')
-        event = _one_line(record.getMessage()) if record.name.startswith("sfumato") else FOREIGN
         parts.append(f'"event": {_quoted(event)}')
-        parts.append(f'"level": "{record.levelname.lower()}"')
-        parts.append(f'"logger": {_quoted(record.name)}')
-        parts.append(f'"timestamp": "{self._time(record.created)}"')
+        parts.append(f'"level": "{level}"')
+        parts.append(f'"logger": {_quoted(logger)}')
+        parts.append(f'"timestamp": "{self._time(created)}"')
         parts.sort()
         return "{" + ", ".join(parts) + "}"
 
@@ -93,7 +95,7 @@ def written(stream: TextIO | None = None) -> Iterator[AllowList]:
     Ours from INFO on, other libraries' from WARNING on. stream: standard error where none is given.
     """
     allow = AllowList()
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = Gathered(stream or sys.stderr)
     handler.setFormatter(allow)
     root, ours = logging.getLogger(), logging.getLogger("sfumato")
     before = root.handlers, root.level, ours.level
@@ -101,7 +103,8 @@ def written(stream: TextIO | None = None) -> Iterator[AllowList]:
     root.setLevel(logging.WARNING)
     ours.setLevel(logging.INFO)
     try:
-        yield allow
+        with handler.running():
+            yield allow
     finally:
         root.handlers = before[0]
         root.setLevel(before[1])
@@ -109,8 +112,13 @@ def written(stream: TextIO | None = None) -> Iterator[AllowList]:
 
 
 def line(logger: logging.Logger, event: str, /, **fields: object) -> None:
-    """One line at INFO with these fields; `event` is a fixed sentence of ours."""
-    if logger.isEnabledFor(logging.INFO):
-        record = logging.LogRecord(logger.name, logging.INFO, "", 0, event, None, None)  # who called is never shown
-        vars(record).update(fields)
-        logger.handle(record)
+    """One line at INFO with these fields, within a moment; `event` is a fixed sentence of ours."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    only = logging.root.handlers[0] if len(logging.root.handlers) == 1 and not logger.handlers else None
+    if isinstance(only, Gathered) and isinstance(only.formatter, AllowList):  # what a record would come to, without it
+        only.take(only.formatter.line("info", logger.name, event, time.time(), fields))
+        return
+    record = logging.LogRecord(logger.name, logging.INFO, "", 0, event, None, None)  # who called is never shown
+    vars(record).update(fields)
+    logger.handle(record)

@@ -33,6 +33,7 @@ class Observed:
         self._app = app
         self._metrics = metrics
         self._tracer = tracer
+        self._heard: tuple[Tracer | None, float, bool] = (None, 0.0, True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,10 +52,11 @@ class Observed:
             self._metrics.began()
         token = CURRENT.set(asked)
         try:
-            if self._tracer is None or _goes_nowhere(self._tracer):
+            tracer = self._tracer
+            if tracer is None or self._nothing_hears(tracer, began):
                 await self._app(scope, receive, watched)
             else:
-                with _span(self._tracer) as span:
+                with _span(tracer) as span:
                     try:
                         await self._app(scope, receive, watched)
                     finally:
@@ -62,6 +64,14 @@ class Observed:
         finally:
             CURRENT.reset(token)
             self._told(asked, _method(scope), status, time.perf_counter() - began)
+
+    def _nothing_hears(self, tracer: Tracer, now: float) -> bool:
+        """Whether spans need not be begun, as it was at most a second ago: the library looks around for that."""
+        asked, until, nowhere = self._heard
+        if tracer is not asked or now >= until:
+            nowhere = _goes_nowhere(tracer)
+            self._heard = (tracer, now + 1, nowhere)
+        return nowhere
 
     def _told(self, asked: Asked, method: str, status: int, seconds: float) -> None:
         if self._metrics is not None:
