@@ -90,7 +90,7 @@ def _stamp(keys: Callable[[], Hashable | None], access: Access) -> Callable[[], 
 
     def stamp() -> Hashable | None:
         found = keys()
-        return None if found is None else (found, id(access.roles))
+        return None if found is None else (found, access.roles)
 
     return stamp
 

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -20,10 +20,17 @@ if TYPE_CHECKING:
     from sfumato.serve.store import Stored
 
 SECONDS = 1.0
-AHEAD = 0.5  # seconds before something is too old that it is read again, where it is in use
+AHEAD = SECONDS / 2  # before they are too old, releases that are in use are read again
 DECISIONS = 1000
 TICK_NS = 100_000_000  # many times what a file system's clock may lag
 _COUNTER = slice(24, 28)  # of a SQLite file's header: the change counter, which every commit moves
+
+
+class _Held(NamedTuple):
+    until: float
+    renew: float
+    stamp: Hashable
+    decision: Decision
 
 
 _Read = tuple[float, "tuple[Stored, ...]", "dict[str, Stored]"]  # good until, newest first, by id
@@ -74,11 +81,12 @@ class RecentReleases:
 
 
 class RecentDecisions:
-    """Decisions as they were at most a second ago, and only while `stamp` says that no key was changed since.
+    """Decisions for as long as they last, a second where that isn't known, and only while `stamp` stays the same.
 
-    So a revoked key is refused at once, an expired one within a second. stamp: differs once any key may differ; None
-    where that can't be told, and then nothing is remembered. Tokens are remembered as hashes. ahead: who asks again
-    about keys in use, before a decision is too old; without it, whoever asks next waits.
+    So a revoked key is refused at once, an expired one when it expires, an identity provider's token a second later.
+    stamp: differs once any key or role may differ; None where that can't be told, and then nothing is remembered.
+    Tokens are remembered as hashes. ahead: who asks again about keys in use, before a decision is too old; without
+    it, whoever asks next waits.
     """
 
     def __init__(
@@ -94,7 +102,7 @@ class RecentDecisions:
         self._now = now
         self._ahead = ahead
         self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[bytes, Operation], tuple[float, Hashable, Decision]] = OrderedDict()
+        self._held: OrderedDict[tuple[bytes, Operation], _Held] = OrderedDict()
 
     def decide(self, token: str | None, operation: Operation) -> Decision:
         """One decision with its reason; denials are never remembered."""
@@ -107,21 +115,22 @@ class RecentDecisions:
             return None
         name, now = (_name(token), operation), self._now()
         held = self._held.get(name)
-        if held is None or now >= held[0] or held[1] != self._stamp():
+        if held is None or now >= held.until or held.stamp != self._stamp():
             return None
-        if self._ahead is not None and now >= held[0] - AHEAD:
+        if self._ahead is not None and now >= held.renew:
             self._ahead.ask(name, lambda: self._renew(token, operation))
-        return held[2]
+        return held.decision
 
     def _renew(self, token: str | None, operation: Operation) -> Decision:
-        until, stamp = self._now() + SECONDS, self._stamp()
+        began, stamp = self._now(), self._stamp()
         decision = self._access.decide(token, operation)
         if token:
             with self._lock:
                 name = (_name(token), operation)
                 self._held.pop(name, None)
                 if decision.allowed and stamp is not None:
-                    self._held[name] = (until, stamp, decision)
+                    lasts = SECONDS if decision.lasts is None else decision.lasts
+                    self._held[name] = _Held(began + lasts, began + lasts / 2, stamp, decision)
                 while len(self._held) > DECISIONS:
                     self._held.popitem(last=False)
         return decision
