@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from sfumato.errors import StorageError
+from sfumato.errors import SfumatoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -41,7 +41,7 @@ class Ahead:
                 work = self._asked[name]
             try:
                 work()
-            except StorageError:
+            except SfumatoError:
                 _log.debug("not renewed ahead of time")
             except BaseException:
                 with self._guard:
