@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sql
 from sqlalchemy import URL
 
 import postgres
@@ -126,6 +128,40 @@ def test_a_process_cut_off_from_the_server_finds_its_charge_burned(tmp_path: Pat
     assert other.spent(dataset="chats") == (20, 2)
     for ledger in (cut, other):
         ledger.close()
+
+
+@pytest.mark.parametrize("at", ["its turn", "its lock", "settling"])
+def test_a_connection_lost_in_the_middle_of_a_call_is_one_line_and_the_next_call_has_another(at: str) -> None:
+    url = postgres.server().database()
+    ledger, other = Ledger(url), Ledger(url)
+    open_charge = ledger.reserve(charge("q"), CAPS)
+    blocks = {
+        "its turn": f"SELECT pg_advisory_lock({0x5F_1ED_6E5})",
+        "its lock": f"SELECT pg_advisory_lock({IN_FLIGHT}, 2)",
+        "settling": "SELECT 1 FROM charges WHERE seq = 1 FOR UPDATE",
+    }
+    with sql.create_engine(url).connect() as blocker:
+        blocker.execute(sql.text(blocks[at]))
+        killer = threading.Thread(target=terminate_who_waits, args=(url,))
+        killer.start()
+        with pytest.raises(StorageError, match="the ledger can't be"):
+            ledger.released(open_charge, "answer") if at == "settling" else ledger.reserve(charge("r"), CAPS)
+        killer.join()
+        blocker.invalidate()
+    assert other.recover() == 1, "what the lost connection held is burned"
+    assert other.spent(dataset="chats") == (10, 1)
+    ledger.released(ledger.reserve(charge("r"), CAPS), "on a new connection")
+    assert [entry.state for entry in other.entries()] == ["burned", "released"]
+    for each in (ledger, other):
+        each.close()
+
+
+def terminate_who_waits(url: URL) -> None:
+    """End the backend of whoever waits for a lock."""
+    waiting = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
+    with postgres.connected(url) as db:
+        while not db.exec_driver_sql(waiting).all():
+            time.sleep(0.02)
 
 
 def test_a_server_that_crashes_has_every_committed_charge_when_it_is_back() -> None:

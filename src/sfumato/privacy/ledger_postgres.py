@@ -75,8 +75,8 @@ class PostgresBook:
         """Let every charge go and give the connections back."""
         with self._guard:
             with suppress(DBAPIError):
-                if self._keeper is not None:  # the server would notice by itself, a moment later
-                    self._keeper.execute(_LET_ALL_GO)
+                if self._keeper is not None and server.answers(self._keeper):
+                    self._keeper.execute(_LET_ALL_GO)  # the server would notice by itself, a moment later
             self._drop_keeper()
         self._engine.dispose()
 
@@ -139,7 +139,8 @@ class PostgresBook:
 
     def _let_stray_go(self) -> None:
         """Let go of a lock that is of no charge in flight: nobody was told of it, and its number may be given again."""
-        if self._keeper is None:
+        if self._keeper is None or self._keeper.invalidated:  # its locks went with it
+            self._drop_keeper()
             return
         try:
             self._keeper.execute(_STRAY, {"held": sorted(self._held)})
