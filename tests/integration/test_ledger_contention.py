@@ -120,7 +120,9 @@ def test_a_process_cut_off_from_the_server_finds_its_charge_burned(tmp_path: Pat
     url = postgres.server().database()
     cut, other = Ledger(url), Ledger(url)
     reservation = cut.reserve(charge("q"), CAPS)
-    postgres.run(url, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2")
+    postgres.run(
+        url, "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+    )
     assert other.recover() == 1
     with pytest.raises(StorageError, match="nothing was published"):
         cut.released(reservation, "too late")
@@ -158,7 +160,7 @@ def test_a_connection_lost_in_the_middle_of_a_call_is_one_line_and_the_next_call
 
 def terminate_who_waits(url: URL) -> None:
     """End the backend of whoever waits for a lock."""
-    waiting = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
+    waiting = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE NOT granted"
     with postgres.connected(url) as db:
         while not db.exec_driver_sql(waiting).all():
             time.sleep(0.02)
