@@ -17,6 +17,7 @@ from sfumato.inbox.folder import Inbox
 from sfumato.policy import sign
 from sfumato.policy.load import digest
 from sfumato.serve import oidc_config, routes_audit, routes_ingest, routes_mcp, routes_policy, routes_queries
+from sfumato.serve.ahead import Ahead
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.askable import askable
@@ -99,7 +100,7 @@ def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
         agents = routes_mcp.Agents() if find_spec("mcp") is not None and find_spec("httpx2") is not None else None
 
         def build(keeper: Audited, view: PolicyView) -> ASGIApp:
-            store = RecentReleases(_releases(deployment))
+            store = RecentReleases(_releases(deployment), ahead=Ahead())
             reading = Reading(store=store, access=keeper)
             asker = WorkerSocket(serving.worker or deployment.data / SOCKET)
             extras = [

@@ -43,10 +43,11 @@ def by_hand(place: Path | URL, *statements: str) -> None:
 def without_guards(place: Path | URL, statement: str) -> None:
     """A statement of someone who rules the database, and so its triggers too."""
     if isinstance(place, Path):
-        guards = ("charges_stay", "charges_settle_once", "charges_begin_reserved")
+        guards = ("charges_stay", "charges_settle_once", "charges_begin_reserved", "totals_grow", "totals_stay")
         by_hand(place, *(f"DROP TRIGGER {guard}" for guard in guards), statement)
     else:
-        by_hand(place, "ALTER TABLE charges DISABLE TRIGGER ALL", statement)
+        tables = ("charges", "charge_totals")
+        by_hand(place, *(f"ALTER TABLE {table} DISABLE TRIGGER ALL" for table in tables), statement)
 
 
 def test_a_released_question_has_its_answer_and_no_second_charge(ledger: Ledger) -> None:
@@ -177,6 +178,45 @@ def test_an_edited_ledger_is_refused_and_never_read_as_unspent(ledger: Ledger, p
         Ledger(place)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE charge_totals SET rho = rho - 1 WHERE epoch = '2026-11'",
+        "UPDATE charge_totals SET delta = delta + 1 WHERE epoch = '2026-11'",
+        "UPDATE charge_totals SET epoch = '2026-10' WHERE epoch = '2026-11'",
+        "DELETE FROM charge_totals WHERE epoch = '2026-12'",
+        "INSERT INTO charge_totals SELECT 'other', epoch, year, purpose, unit, analyst, rho, delta FROM charge_totals",
+    ],
+)
+def test_a_total_that_is_not_the_sum_of_its_charges_is_refused(ledger: Ledger, place: Path | URL, damage: str) -> None:
+    for question, epoch in (("a", "2026-11"), ("b", "2026-11"), ("c", "2026-12")):
+        ledger.burned(ledger.reserve(charge(question, epoch=epoch), CAPS))
+    Ledger(place).close()
+    without_guards(place, damage)
+    with pytest.raises(StorageError, match="not the sum of its charges"):
+        Ledger(place)
+
+
+def test_a_charge_whose_epoch_is_new_each_time_is_entered_after_all_others_were_looked_at(ledger: Ledger) -> None:
+    for month in range(1, 13):
+        ledger.reserve(charge(f"{month}", epoch=f"2026-{month:02}", rho=1, delta=0), CAPS)
+    for late, why in (("2026-W47", "shares days with 2026-11"), ("2026", "shares days")):
+        with pytest.raises(Refused, match=why):
+            ledger.reserve(charge(late, epoch=late, rho=1, delta=0), CAPS)
+    with pytest.raises(Refused, match="charges per user"):
+        ledger.reserve(dataclasses.replace(charge("talks", rho=1, delta=0), unit="conversation"), CAPS)
+    assert ledger.spent(dataset="chats") == (12, 0)
+
+
+def test_each_analyst_has_a_share_of_their_own(ledger: Ledger) -> None:
+    caps = dataclasses.replace(CAPS, analyst_rho=20)
+    for number, who in enumerate(("a" * 16, "a" * 16, "b" * 16)):
+        ledger.reserve(dataclasses.replace(charge(f"{number}", purpose="queries"), analyst=who), caps)
+    with pytest.raises(BudgetExhausted, match="this analyst's share"):
+        ledger.reserve(dataclasses.replace(charge("more", purpose="queries"), analyst="a" * 16), caps)
+    ledger.reserve(dataclasses.replace(charge("more", purpose="queries"), analyst="b" * 16), caps)
+
+
 COPY = (
     "INSERT INTO charges (seq, dataset, epoch, year, purpose, question, policy, unit, rho, delta, created, chain, "
     "state, answer) SELECT {seq}, dataset, epoch, year, purpose, 'new', policy, unit, rho, delta, created, chain, "
@@ -203,6 +243,10 @@ COPY = (
         COPY.format(seq=9, rest="'released', 'forged'"),
         COPY.format(seq=9, rest="'burned', NULL"),
         COPY.format(seq=1, rest="'reserved', NULL"),
+        "UPDATE charge_totals SET rho = rho - 1",
+        "UPDATE charge_totals SET delta = 0",
+        "UPDATE charge_totals SET epoch = 'x'",
+        "DELETE FROM charge_totals",
     ],
 )
 def test_the_database_itself_refuses_whatever_is_not_a_charge_or_its_one_settling(

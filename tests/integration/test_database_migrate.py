@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from pathlib import Path
 
@@ -16,8 +17,8 @@ import audits
 import postgres
 from sfumato.audit import database as audit
 from sfumato.database import migrate, version
-from sfumato.errors import StorageError
-from sfumato.privacy.charges import charges
+from sfumato.errors import BudgetExhausted, StorageError
+from sfumato.privacy.charges import charges, totals
 from sfumato.privacy.ledger import Caps, Charge, Ledger
 from sfumato.serve import api_keys, release_table
 
@@ -74,6 +75,8 @@ def test_an_older_ledger_is_stamped_and_brought_up_to_date_as_it_is_opened(old_l
     ledger = Ledger(old_ledger)
     assert ledger.answer_to("q") == "the bytes"
     assert ledger.spent(dataset="chats") == (10, 1)
+    with pytest.raises(BudgetExhausted):  # what was spent before is in the totals
+        ledger.check(dataclasses.replace(CHARGE, question="r", rho=91), CAPS)
     ledger.close()
     assert migrate.of_file(old_ledger) == version.HEAD
     with pytest.raises(sqlite3.IntegrityError, match="never deleted"):
@@ -142,7 +145,7 @@ def test_only_a_member_of_the_owner_migrates() -> None:
 
 def test_the_tables_that_migrations_make_are_those_that_the_code_declares() -> None:
     declared = sql.MetaData()
-    for table in (charges, api_keys._ON_SERVER, release_table._releases, *audit._metadata.sorted_tables):
+    for table in (charges, totals, api_keys._ON_SERVER, release_table._releases, *audit._metadata.sorted_tables):
         table.to_metadata(declared)
     with postgres.connected(postgres.server().database()) as db:
         context = MigrationContext.configure(

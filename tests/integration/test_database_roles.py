@@ -51,8 +51,8 @@ def url() -> URL:
 
 NOT_EVEN_READ = {"gate": ("api_keys", "sfumato_private.derived"), "desk": ("sfumato_private.derived",)}
 TABLES = (
-    "charges", "releases", "api_keys", "audit_entries", "audit_nodes", "audit_checkpoints", "alembic_version",
-    "sfumato_private.derived",
+    "charges", "charge_totals", "releases", "api_keys", "audit_entries", "audit_nodes", "audit_checkpoints",
+    "alembic_version", "sfumato_private.derived",
 )  # fmt: skip
 FORBIDDEN_TO_BOTH = (
     *(f"DELETE FROM {table}" for table in TABLES),
@@ -61,6 +61,8 @@ FORBIDDEN_TO_BOTH = (
     "UPDATE charges SET rho = 1 WHERE seq = 3",
     "UPDATE charges SET question = 'x' WHERE seq = 3",
     "UPDATE charges SET answer = 'forged' WHERE seq = 1",
+    "UPDATE charge_totals SET rho = rho + 1",
+    "INSERT INTO charge_totals SELECT 'x', epoch, year, purpose, unit, analyst, 0, 0 FROM charge_totals LIMIT 1",
     "UPDATE releases SET body = 'x'",
     "UPDATE api_keys SET role = 'admin'",
     "INSERT INTO api_keys VALUES ('fedcba9876543210', 'mac', 'admin', '2026-11-21', NULL, false)",
@@ -80,8 +82,13 @@ COPY = (
     "state) SELECT 4, dataset, epoch, year, 'release', 'new', policy, unit, rho, delta, created, chain, 'reserved' "
     "FROM charges WHERE seq = 1"
 )
+ENTER = (
+    "CALL enter_charge('chats', '2026-11', '2026', 'release', 'new', 'p', 'user', 1, 1, '2026', NULL, 'c', 1000, NULL, "
+    "1000, 1000, 1000, 1000, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
+)
 FORBIDDEN_TO_THE_SERVER = (
     COPY,
+    ENTER,
     "INSERT INTO releases VALUES ('rel_2', 'forged')",
     "INSERT INTO audit_checkpoints VALUES (2, 'forged')",
 )

@@ -5,15 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sql
 from sqlalchemy import URL
 
 import postgres
 from sfumato.errors import BudgetExhausted, Refused, StorageError
 from sfumato.privacy.ledger import Caps, Charge, Ledger
+from sfumato.privacy.ledger_postgres import IN_FLIGHT
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
@@ -81,26 +85,33 @@ def killed_at(place: URL, state: str) -> None:
     reservation = ledger.reserve(charge("q"), CAPS)
     if state == "released":
         ledger.released(reservation, "answer")
-    if state == "inside":  # the row and its lock are there, the commit is not
-        ledger._book.hold = lambda _seq: os.kill(os.getpid(), signal.SIGKILL)
+    if state == "inside":  # somebody holds what its turn waits for, after the row and before the commit
         ledger.reserve(charge("r"), CAPS)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
-    ("state", "afterwards"), [("reserved", "burned"), ("released", "released"), ("inside", "burned")]
+    ("state", "afterwards"), [("reserved", ["burned"]), ("released", ["released"]), ("inside", ["burned", "burned"])]
 )
-def test_kill_9_on_postgres_burns_what_was_reserved_and_loses_nothing(state: str, afterwards: str) -> None:
+def test_kill_9_on_postgres_burns_what_was_reserved_and_loses_nothing(state: str, afterwards: list[str]) -> None:
     url = postgres.server().database()
+    Ledger(url).close()
     victim = SPAWN.Process(target=killed_at, args=(url, state))
-    victim.start()
-    victim.join(60)
+    with postgres.connected(url) as other:
+        other.exec_driver_sql(f"SELECT pg_advisory_lock({IN_FLIGHT}, 2)")
+        victim.start()
+        if state == "inside":
+            waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            while not other.exec_driver_sql(waits).scalar():
+                time.sleep(0.02)
+            victim.kill()
+        victim.join(60)
     assert victim.exitcode == -signal.SIGKILL
     postgres.wait_until_no_charge_is_held(url)
     ledger = Ledger(url)
     ledger.recover()
-    assert ledger.spent(dataset="chats") == (10, 1)
-    assert [entry.state for entry in ledger.entries()] == [afterwards]
+    assert ledger.spent(dataset="chats") == (10 * len(afterwards), len(afterwards))
+    assert [entry.state for entry in ledger.entries()] == afterwards
     ledger.released(ledger.reserve(charge("after"), CAPS), "goes on")
     ledger.close()
 
@@ -109,7 +120,9 @@ def test_a_process_cut_off_from_the_server_finds_its_charge_burned(tmp_path: Pat
     url = postgres.server().database()
     cut, other = Ledger(url), Ledger(url)
     reservation = cut.reserve(charge("q"), CAPS)
-    postgres.run(url, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2")
+    postgres.run(
+        url, "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+    )
     assert other.recover() == 1
     with pytest.raises(StorageError, match="nothing was published"):
         cut.released(reservation, "too late")
@@ -117,6 +130,40 @@ def test_a_process_cut_off_from_the_server_finds_its_charge_burned(tmp_path: Pat
     assert other.spent(dataset="chats") == (20, 2)
     for ledger in (cut, other):
         ledger.close()
+
+
+@pytest.mark.parametrize("at", ["its turn", "its lock", "settling"])
+def test_a_connection_lost_in_the_middle_of_a_call_is_one_line_and_the_next_call_has_another(at: str) -> None:
+    url = postgres.server().database()
+    ledger, other = Ledger(url), Ledger(url)
+    open_charge = ledger.reserve(charge("q"), CAPS)
+    blocks = {
+        "its turn": f"SELECT pg_advisory_lock({0x5F_1ED_6E5})",
+        "its lock": f"SELECT pg_advisory_lock({IN_FLIGHT}, 2)",
+        "settling": "SELECT 1 FROM charges WHERE seq = 1 FOR UPDATE",
+    }
+    with sql.create_engine(url).connect() as blocker:
+        blocker.execute(sql.text(blocks[at]))
+        killer = threading.Thread(target=terminate_who_waits, args=(url,))
+        killer.start()
+        with pytest.raises(StorageError, match="the ledger can't be"):
+            ledger.released(open_charge, "answer") if at == "settling" else ledger.reserve(charge("r"), CAPS)
+        killer.join()
+        blocker.invalidate()
+    assert other.recover() == 1, "what the lost connection held is burned"
+    assert other.spent(dataset="chats") == (10, 1)
+    ledger.released(ledger.reserve(charge("r"), CAPS), "on a new connection")
+    assert [entry.state for entry in other.entries()] == ["burned", "released"]
+    for each in (ledger, other):
+        each.close()
+
+
+def terminate_who_waits(url: URL) -> None:
+    """End the backend of whoever waits for a lock."""
+    waiting = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE NOT granted"
+    with postgres.connected(url) as db:
+        while not db.exec_driver_sql(waiting).all():
+            time.sleep(0.02)
 
 
 def test_a_server_that_crashes_has_every_committed_charge_when_it_is_back() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 import urllib.request
 
 import pytest
@@ -14,6 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from sfumato.errors import StorageError
 from sfumato.serve import logs, metrics, observe
+from sfumato.serve.gathered import Gathered
 from sites import HERE, Site
 
 CANARY = "canary7391"
@@ -48,6 +50,42 @@ def test_the_listed_fields_are_written(lines):
     logs.line(logging.getLogger("sfumato.test"), "answered", method="GET", route="/v1/x/{id}", milliseconds=1.5)
     (line,) = read()
     assert (line["method"], line["route"], line["milliseconds"], allow.dropped) == ("GET", "/v1/x/{id}", 1.5, 0)
+
+
+def test_a_requests_line_may_wait_but_comes_before_any_later_one_and_none_is_lost(monkeypatch):
+    stream = io.StringIO()
+    ours = logging.getLogger("sfumato.test")
+    with logs.written(stream) as allow:
+        only = [handler for handler in logging.root.handlers if isinstance(handler, Gathered)]
+        monkeypatch.setattr(logging.root, "handlers", only)  # as a server has it, without those of the test's runner
+        for number in range(3):
+            logs.line(ours, "answered", status=number, method="GET", prompt=CANARY)
+        ours.error("it failed")
+        from_many = [
+            threading.Thread(target=lambda: [logs.line(ours, "answered", count=1) for _ in range(500)])
+            for _ in range(4)
+        ]
+        for thread in from_many:
+            thread.start()
+        for thread in from_many:
+            thread.join()
+    written = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in written[:4]] == ["answered"] * 3 + ["it failed"]
+    assert [line["status"] for line in written[:3]] == [0, 1, 2]
+    assert sum(line.get("count", 0) for line in written) == 2000
+    assert (written[0]["level"], written[0]["logger"], written[0]["dropped_fields"]) == ("info", "sfumato.test", 1)
+    assert (allow.dropped, CANARY in stream.getvalue()) == (3, False)
+
+
+def test_a_line_is_the_same_whether_a_record_was_made_for_it_or_not(lines):
+    read, allow = lines
+    ours = logging.getLogger("sfumato.test")
+    fields = {"method": "GET", "route": "/v1/x/{id}", "status": 200, "milliseconds": 1.5, "key_id": "two words"}
+    logs.line(ours, "answered", **fields)
+    (line,) = read()
+    direct = json.loads(allow.line("info", ours.name, "answered", 0.0, fields))
+    assert direct | {"timestamp": line["timestamp"]} == line
+    assert direct["timestamp"] == "1970-01-01T00:00:00.000000Z"
 
 
 def test_another_librarys_line_and_any_exceptions_text_stay_out(lines):

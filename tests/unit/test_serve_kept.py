@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+import threading
+import time
 from base64 import urlsafe_b64encode
 
 import pytest
@@ -11,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from releases import sample
-from sfumato.errors import InputError
+from sfumato.errors import InputError, StorageError
 from sfumato.serve import cursor
 from sfumato.serve.access import Decision
+from sfumato.serve.ahead import Ahead
 from sfumato.serve.api_keys import Principal
 from sfumato.serve.kept import Kept
 from sfumato.serve.recent import DECISIONS, RecentDecisions, RecentReleases, file_stamp
@@ -100,15 +103,33 @@ class Store:
 class Asked:
     """A gatekeeper that counts, and grants what its token says."""
 
+    lasts: float | None = None
+    denies = False
+
     def __init__(self):
         self.asked = 0
 
     def decide(self, token, operation):
         self.asked += 1
-        return dataclasses.replace(GRANTED, reason="granted") if token != "bad" else DENIED
+        allowed = token != "bad" and not self.denies
+        return dataclasses.replace(GRANTED, reason="granted", lasts=self.lasts) if allowed else DENIED
 
     def check(self):
         raise LookupError
+
+
+class Later:
+    """What is to be done ahead of time, done when the test says so."""
+
+    def __init__(self):
+        self.asked = {}
+
+    def ask(self, name, work):
+        self.asked[name] = work
+
+    def do(self):
+        while self.asked:
+            self.asked.popitem()[1]()
 
 
 def test_releases_are_read_once_a_second():
@@ -138,6 +159,64 @@ def test_a_decision_is_remembered_for_a_second_per_token_and_operation():
     assert recent.at_hand("a", "releases") is None
     recent.decide("a", "releases")
     assert access.asked == 4
+
+
+def test_a_decision_is_remembered_for_as_long_as_it_lasts():
+    access, clock = Asked(), Clock()
+    recent = RecentDecisions(access, lambda: "same", now=clock)
+    for lasts, until in ((10.0, 10.0), (0.3, 10.3)):
+        access.lasts = lasts
+        recent.decide("a", "releases")
+        clock.time = until - 0.01
+        assert recent.at_hand("a", "releases")
+        clock.time = until
+        assert recent.at_hand("a", "releases") is None
+
+
+def test_what_is_in_use_is_asked_again_before_it_is_too_old_and_a_denial_ends_it():
+    access, clock, store = Asked(), Clock(), Store()
+    ahead = Later()
+    recent = RecentDecisions(access, lambda: "same", now=clock, ahead=ahead)
+    releases = RecentReleases(store, now=clock, ahead=ahead)
+    recent.decide("a", "releases")
+    releases.get(RELEASE.id)
+    for moment in (0.4, 0.5, 0.9):
+        clock.time = moment
+        assert recent.at_hand("a", "releases")
+        assert releases.at_hand(RELEASE.id)
+    assert (access.asked, store.asked, len(ahead.asked)) == (1, 1, 2), "each is asked for once, from half its time on"
+    ahead.do()
+    clock.time = 1.5
+    assert recent.at_hand("a", "releases")
+    assert releases.at_hand(RELEASE.id)
+    assert (access.asked, store.asked) == (2, 2)
+    access.denies = True
+    ahead.do()
+    assert recent.at_hand("a", "releases") is None
+
+
+def test_ahead_does_each_thing_once_and_goes_on_after_a_failure():
+    ahead, done, may = Ahead(), [], threading.Event()
+
+    def fails():
+        may.wait(5)
+        raise StorageError("not now")
+
+    ahead.ask("first", fails)
+    for number in range(3):
+        ahead.ask("second", lambda number=number: done.append(number))
+    may.set()
+    for _ in range(200):
+        if done and not ahead._runs:
+            break
+        time.sleep(0.01)
+    assert done == [2]
+    ahead.ask("third", lambda: done.append("third"))
+    for _ in range(200):
+        if len(done) == 2:
+            break
+        time.sleep(0.01)
+    assert done == [2, "third"]
 
 
 def test_denials_and_the_absence_of_a_key_are_never_remembered():

@@ -10,7 +10,7 @@ from sfumato.audit.checkpoint import Checkpoint, Signer, read
 from sfumato.audit.database import Database
 from sfumato.audit.event import decode, encode
 from sfumato.audit.home import Home
-from sfumato.audit.replay import StoredEntry, Tampered, replay
+from sfumato.audit.replay import Tampered, replay
 from sfumato.audit.turns import Turns
 from sfumato.audit.verify import Stored
 from sfumato.errors import InputError, StorageError
@@ -101,12 +101,12 @@ class AuditLog:
             if first < self._seen:
                 raise Tampered(first, "missing: the log was cut short while in use")
             frontier = rows.frontier(db, first)
-            stored: list[StoredEntry] = []
+            stored: list[tuple[int, bytes, bytes]] = []
             made: list[tuple[int, int, bytes]] = []
             for seq, event in enumerate(events, first):
                 body = encode(event, seq)
                 leaf = tree.leaf_hash(body)
-                stored.append(StoredEntry(seq=seq, body=body, leaf=leaf))
+                stored.append((seq, body, leaf))
                 made += frontier.append(leaf)
             rows.add(db, stored, made)
         self._seen = max(self._seen, frontier.size)

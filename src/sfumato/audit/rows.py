@@ -26,13 +26,15 @@ def size(db: Connection) -> int:
     return 0 if last is None else int(last) + 1
 
 
-def add(db: Connection, stored: Sequence[StoredEntry], made: Sequence[Node]) -> None:
-    """Insert entries and the hashes they complete."""
-    if stored:
-        rows = [{"seq": one.seq, "body": one.body, "leaf": one.leaf} for one in stored]
-        db.execute(entries.insert(), rows)
-    if made:
-        db.execute(nodes.insert(), [{"upto": upto, "level": level, "hash": value} for upto, level, value in made])
+def add(db: Connection, stored: Sequence[tuple[int, bytes, bytes]], made: Sequence[Node]) -> None:
+    """Insert entries (number, body, leaf) and the hashes they complete, as the driver takes them: there are many."""
+    mark = "?" if db.dialect.name == "sqlite" else "%s"
+    for table, columns, given in (
+        ("audit_entries", "seq, body, leaf", stored),
+        ("audit_nodes", "upto, level, hash", made),
+    ):
+        if given:
+            db.exec_driver_sql(f"INSERT INTO {table} ({columns}) VALUES ({mark}, {mark}, {mark})", [*given])  # noqa: S608 - our own words
 
 
 def add_note(db: Connection, count: int, note: bytes) -> None:

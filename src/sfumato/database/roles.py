@@ -65,17 +65,21 @@ def rights() -> list[str]:
 
     Row security keeps releases' charges out of the server's hands: it can neither enter nor settle one.
     """
-    tables = "charges, api_keys, releases, audit_entries, audit_nodes, audit_checkpoints, alembic_version"
+    tables = (
+        "charges, charge_totals, api_keys, releases, audit_entries, audit_nodes, audit_checkpoints, alembic_version"
+    )
     both = f"{PIPELINE}, {SERVING}"
     return [
         f"REVOKE ALL ON {tables} FROM PUBLIC, {both}",
-        f"GRANT SELECT ON alembic_version, releases TO {both}",
+        f"GRANT SELECT ON alembic_version, releases, charge_totals TO {both}",
         f"GRANT INSERT ON releases TO {PIPELINE}",
         f"GRANT SELECT ON api_keys TO {SERVING}",
         f"GRANT SELECT, INSERT ON audit_entries, audit_nodes TO {both}",
         f"GRANT SELECT ON audit_checkpoints TO {both}",
         f"GRANT INSERT ON audit_checkpoints TO {PIPELINE}",  # who serves holds no key to sign one with
         f"GRANT SELECT, INSERT, UPDATE (state, answer) ON charges TO {both}",
+        "REVOKE ALL ON PROCEDURE enter_charge FROM PUBLIC",
+        f"GRANT EXECUTE ON PROCEDURE enter_charge TO {both}",  # which does what they may do themselves
         "ALTER TABLE charges ENABLE ROW LEVEL SECURITY",
         *_policy("charges_of_the_gateway", f"FOR ALL TO {PIPELINE} USING (true) WITH CHECK (true)"),
         *_policy("charges_as_read", f"FOR SELECT TO {SERVING} USING (true)"),

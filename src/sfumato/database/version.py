@@ -11,7 +11,7 @@ from sfumato.errors import StorageError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-KNOWN = ("0001", "0002", "0003")
+KNOWN = ("0001", "0002", "0003", "0004")
 FIRST, HEAD = KNOWN[0], KNOWN[-1]
 _table = sql.table("alembic_version", sql.column("version_num"))
 

@@ -1,8 +1,9 @@
-"""The ledger's table and the chain of hashes over its rows: the same in SQLite and PostgreSQL."""
+"""A charge and its caps, the ledger's tables, the chain of hashes over its rows: the same in SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import rfc8785
@@ -13,10 +14,48 @@ if TYPE_CHECKING:
 
 GENESIS = "0" * 64
 CHAINED = ("dataset", "epoch", "year", "purpose", "question", "policy", "unit", "rho", "delta", "created")
+ACCOUNT = ("dataset", "epoch", "year", "purpose", "unit", "analyst")  # what has a sum; nobody's analyst is ``
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What is asked for. rho, delta in nano units; `question` is the digest of the canonical question.
+
+    analyst: id of the API key that asks a live question; None of a release.
+    """
+
+    dataset: str
+    epoch: str
+    year: str
+    purpose: str
+    question: str
+    policy: str
+    unit: str
+    rho: int
+    delta: int
+    created: str
+    analyst: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """Upper limits in nano units: of this purpose within the epoch, of the epoch, and of the year.
+
+    analyst_rho: of this purpose and this analyst within the epoch; None where nobody has a share of their own.
+    """
+
+    purpose_rho: int
+    epoch_rho: int
+    epoch_delta: int
+    yearly_rho: int
+    yearly_delta: int
+    analyst_rho: int | None = None
+
+
+_metadata = sql.MetaData()
 charges = sql.Table(
     "charges",
-    sql.MetaData(),
+    _metadata,
     sql.Column("seq", sql.BigInteger().with_variant(sql.Integer, "sqlite"), primary_key=True),
     sql.Column("dataset", sql.String, nullable=False),
     sql.Column("epoch", sql.String, nullable=False),
@@ -32,6 +71,14 @@ charges = sql.Table(
     sql.Column("state", sql.String, nullable=False),
     sql.Column("answer", sql.String),
     sql.Column("analyst", sql.String),
+)
+# Sums of the rows above, which the database itself keeps as rows are entered: nobody who enters them can write here.
+totals = sql.Table(
+    "charge_totals",
+    _metadata,
+    *(sql.Column(name, sql.String, primary_key=True) for name in ACCOUNT),
+    sql.Column("rho", sql.BigInteger, nullable=False),
+    sql.Column("delta", sql.BigInteger, nullable=False),
 )
 
 

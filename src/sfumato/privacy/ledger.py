@@ -4,64 +4,30 @@
 
 A row is never deleted and its charge never changes, so what is spent can only grow. A process that dies leaves
 `reserved`; `recover` finds that nobody holds its lock any more and marks it `burned`. Nothing is refunded.
-The statements and rules are here; what SQLite and PostgreSQL do differently is in `ledger_sqlite`, `ledger_postgres`.
+The rules are in `standing`; what SQLite and PostgreSQL do differently is in `ledger_sqlite`, `ledger_postgres`.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import sqlalchemy as sql
 
 from sfumato.database.failures import translated
-from sfumato.errors import BudgetExhausted, Refused, StorageError
-from sfumato.model.epochs import overlap
-from sfumato.privacy.charges import CHAINED, GENESIS, charges, content, link
+from sfumato.errors import StorageError
+from sfumato.privacy import standing
+from sfumato.privacy.charges import CHAINED, GENESIS, Caps, Charge, charges, content, link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from contextlib import AbstractContextManager
 
     from sqlalchemy import URL, Connection, Row
 
+__all__ = ["Book", "Caps", "Charge", "Entry", "Ledger", "Reservation"]
 _WHAT = "the ledger"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
-    """What is asked for. rho, delta in nano units; `question` is the digest of the canonical question.
-
-    analyst: id of the API key that asks a live question; None of a release.
-    """
-
-    dataset: str
-    epoch: str
-    year: str
-    purpose: str
-    question: str
-    policy: str
-    unit: str
-    rho: int
-    delta: int
-    created: str
-    analyst: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
-    """Upper limits in nano units: of this purpose within the epoch, of the epoch, and of the year.
-
-    analyst_rho: of this purpose and this analyst within the epoch; None where nobody has a share of their own.
-    """
-
-    purpose_rho: int
-    epoch_rho: int
-    epoch_delta: int
-    yearly_rho: int
-    yearly_delta: int
-    analyst_rho: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,98 +56,31 @@ class Reservation:
     seq: int
 
 
-class _InFlight(Refused):
-    """The same question is reserved already, by a process that lives or not."""
-
-
 class Book(Protocol):
     """Where the rows lie, and how others know that the process behind a reserved one lives."""
 
     name: str
 
-    def writing(self) -> AbstractContextManager[Connection]:
-        """A transaction that no other writer overlaps."""
-
     def statement(self) -> AbstractContextManager[Connection]:
         """For one statement, committed as it ends."""
 
-    def number(self, last: int) -> dict[str, int]:
-        """What to insert for the number of the charge after the last."""
+    def enter(self, charge: Charge, caps: Caps) -> int:
+        """Enter a charge, reserved, in a turn that no other writer overlaps; its number, once it is on disk.
 
-    def hold(self, seq: int) -> None:
-        """Show, until let go, closed or dead, that this process lives."""
+        Until it is settled, or this process closes or dies, others see that somebody is at it.
 
-    def let_go(self, seq: int) -> None:
-        """Hold it no longer, if it was held."""
+        Raises:
+            InFlight, Refused, BudgetExhausted: as `standing` says.
+        """
 
-    def abandoned(self, db: Connection) -> list[int]:
-        """Reserved charges that nobody holds; one that was settled meanwhile may be among them."""
+    def settle(self, seq: int, state: str, answer: str | None) -> bool:
+        """Give a reserved charge its end, on disk; whether it was reserved still."""
 
-    def swept(self, seqs: Sequence[int]) -> None:
-        """These are burned: remove what they left."""
+    def burn_abandoned(self) -> int:
+        """Burn the reserved charges that nobody holds; how many."""
 
     def close(self) -> None:
         """Let every charge go."""
-
-
-def _sum(column: sql.Column[int], *where: sql.ColumnElement[bool]) -> sql.ColumnElement[int]:
-    total = sql.func.sum(column)
-    return sql.func.coalesce(total.filter(*where) if where else total, 0)
-
-
-def _last(column: sql.Column[Any]) -> sql.ScalarSelect[Any]:
-    return sql.select(column).order_by(charges.c.seq.desc()).limit(1).scalar_subquery()
-
-
-def _standing() -> sql.Select[Any]:
-    """What bears on a charge: the same question's state, whether its epoch has others, the last row, sums for caps."""
-    given = {name: getattr(charges.c, name) == sql.bindparam(name) for name in CHAINED}
-    same = sql.select(charges.c.state).where(given["question"], charges.c.state != "burned")
-    kin = sql.select(charges.c.seq).where(given["dataset"], given["epoch"], given["unit"]).limit(1)
-    rho, delta, in_epoch, in_year = charges.c.rho, charges.c.delta, given["epoch"], given["year"]
-    return sql.select(
-        same.scalar_subquery().label("state"),
-        kin.scalar_subquery().label("kin"),
-        _last(charges.c.seq).label("seq"),
-        _last(charges.c.chain).label("chain"),
-        _sum(rho, in_epoch, given["purpose"]).label("purpose_rho"),
-        _sum(rho, in_epoch, given["purpose"], charges.c.analyst == sql.bindparam("analyst")).label("analyst_rho"),
-        _sum(rho, in_epoch).label("epoch_rho"),
-        _sum(delta, in_epoch).label("epoch_delta"),
-        _sum(rho, in_year).label("year_rho"),
-        _sum(delta, in_year).label("year_delta"),
-    ).where(given["dataset"], in_epoch | in_year)
-
-
-# Built once: a turn at writing is short, and the next in line waits for it.
-_STANDING = _standing()
-_INSERT = charges.insert().returning(charges.c.seq)
-_SETTLE = (
-    charges.update()
-    .where(charges.c.seq == sql.bindparam("number"), charges.c.state == "reserved")
-    .values(state=sql.bindparam("state"), answer=sql.bindparam("answer"))
-)
-
-
-_OTHERS = sql.select(charges.c.epoch, charges.c.year, charges.c.unit).distinct()
-
-
-def _check_kin(db: Connection, charge: Charge) -> None:
-    """Refuse what could not be added up: other units of privacy in the year, or days that another epoch has charged.
-
-    Raises:
-        Refused: one of them.
-    """
-    for other in db.execute(_OTHERS.where(charges.c.dataset == charge.dataset)):
-        if other.epoch != charge.epoch and overlap(other.epoch, charge.epoch):
-            raise Refused(
-                f"epoch {charge.epoch} shares days with {other.epoch}, which is charged already: one of them only"
-            )
-        if other.unit != charge.unit and other.year == charge.year:
-            raise Refused(
-                f"year {charge.year} has charges per {other.unit}; per {charge.unit} they can't be added to: "
-                "keep the unit until the year ends"
-            )
 
 
 class Ledger:
@@ -214,7 +113,7 @@ class Ledger:
         """
         self.recover()
         with translated(_WHAT), self._book.statement() as db:
-            _check_caps(db.execute(_STANDING, asdict(charge)).one(), charge, caps)
+            standing.check_caps(db.execute(standing.STANDING, asdict(charge)).one(), charge, caps)
 
     def reserve(self, charge: Charge, caps: Caps) -> Reservation:
         """Enter the charge before any noise is drawn.
@@ -225,35 +124,13 @@ class Ledger:
         """
         try:
             return self._reserve(charge, caps)
-        except _InFlight:
+        except standing.InFlight:
             self.recover()  # the process that had begun may be dead; whoever else is, is counted all the same
             return self._reserve(charge, caps)
 
     def _reserve(self, charge: Charge, caps: Caps) -> Reservation:
-        held: list[int] = []
-        try:
-            with translated(_WHAT), self._book.writing() as db:
-                seq = self._insert(db, charge, caps)
-                held.append(seq)
-                self._book.hold(seq)  # before the commit: nobody may ever see the row without its lock held
-        except BaseException:
-            for seq in held:  # the row was rolled back, and its number will be given again
-                self._book.let_go(seq)
-            raise
-        return Reservation(seq=seq)
-
-    def _insert(self, db: Connection, charge: Charge, caps: Caps) -> int:
-        fields = asdict(charge)
-        found = db.execute(_STANDING, fields).one()
-        if found.state == "reserved":
-            raise _InFlight("the same release is being made by another process")
-        if found.state is not None:
-            raise Refused("the same release is stored already")
-        _check_caps(found, charge, caps)
-        if found.kin is None:  # the first of its epoch and unit: later ones found it in order
-            _check_kin(db, charge)
-        row = {**fields, **self._book.number(found.seq or 0), "chain": link(found.chain or GENESIS, content(fields))}
-        return int(db.execute(_INSERT, {**row, "state": "reserved"}).scalar_one())
+        with translated(_WHAT):
+            return Reservation(seq=self._book.enter(charge, caps))
 
     def released(self, reservation: Reservation, answer: str) -> None:
         """The answer is stored; from now on the same question costs nothing."""
@@ -265,19 +142,13 @@ class Ledger:
 
     def recover(self) -> int:
         """Mark as burned every reserved charge whose process is gone. Returns how many."""
-        with translated(_WHAT), self._book.statement() as db:
-            gone = self._book.abandoned(db)
-        if not gone:
-            return 0
-        dead = charges.update().where(charges.c.seq.in_(gone), charges.c.state == "reserved").values(state="burned")
-        with translated(_WHAT), self._book.writing() as db:
-            count = db.execute(dead).rowcount
-        self._book.swept(gone)
-        return int(count)
+        with translated(_WHAT):
+            return self._book.burn_abandoned()
 
     def spent(self, *, dataset: str, epoch: str | None = None, year: str | None = None) -> tuple[int, int]:
         """(rho, delta) in nano units charged so far, whatever became of the charges."""
-        total = sql.select(_sum(charges.c.rho), _sum(charges.c.delta)).where(charges.c.dataset == dataset)
+        summed = (sql.func.coalesce(sql.func.sum(column), 0) for column in (charges.c.rho, charges.c.delta))
+        total = sql.select(*summed).where(charges.c.dataset == dataset)
         for column, value in ((charges.c.epoch, epoch), (charges.c.year, year)):
             if value is not None:
                 total = total.where(column == value)
@@ -303,12 +174,10 @@ class Ledger:
             return [Entry(**row) for row in db.execute(sql.select(*columns).order_by(charges.c.seq)).mappings()]
 
     def _settle(self, reservation: Reservation, state: str, answer: str | None) -> None:
-        outcome = {"number": reservation.seq, "state": state, "answer": answer}
-        with translated(_WHAT), self._book.statement() as db:
-            changed = db.execute(_SETTLE, outcome).rowcount
-        if changed != 1:
+        with translated(_WHAT):
+            settled = self._book.settle(reservation.seq, state, answer)
+        if not settled:
             raise StorageError("the ledger no longer holds this reservation open; nothing was published")
-        self._book.let_go(reservation.seq)
 
     def _check_chain(self) -> None:
         """Fail closed on a ledger whose rows were removed, reordered or edited."""
@@ -317,6 +186,9 @@ class Ledger:
         with translated(_WHAT), self._book.statement() as db:
             for row in db.execute(sql.select(*columns).order_by(charges.c.seq)):
                 previous, expected = self._checked(row, previous, expected), expected + 1
+        with translated(_WHAT), self._book.statement() as db:
+            if db.execute(standing.UNLIKE).scalar_one():
+                raise StorageError(f"{self._book.name}: a total is not the sum of its charges; restore a backup")
 
     def _checked(self, row: Row[tuple[object, ...]], previous: str, expected: int) -> str:
         held = row._mapping  # noqa: SLF001 - a public accessor
@@ -336,20 +208,3 @@ def _book(place: Path | URL) -> Book:
     from sfumato.privacy.ledger_postgres import PostgresBook
 
     return PostgresBook(place)
-
-
-def _check_caps(found: Row[Any], charge: Charge, caps: Caps) -> None:
-    names = ("purpose_rho", "epoch_rho", "epoch_delta", "year_rho", "year_delta")
-    purpose_rho, epoch_rho, epoch_delta, year_rho, year_delta = (int(getattr(found, name)) for name in names)
-    if purpose_rho + charge.rho > caps.purpose_rho:
-        raise BudgetExhausted(
-            f"epoch {charge.epoch}: the budget for {charge.purpose} is spent; the next epoch has its own"
-        )
-    if caps.analyst_rho is not None and int(found.analyst_rho) + charge.rho > caps.analyst_rho:
-        raise BudgetExhausted(
-            f"epoch {charge.epoch}: this analyst's share for {charge.purpose} is spent; the next epoch has its own"
-        )
-    if epoch_rho + charge.rho > caps.epoch_rho or epoch_delta + charge.delta > caps.epoch_delta:
-        raise BudgetExhausted(f"epoch {charge.epoch}: the budget is spent; the next epoch of data has its own")
-    if year_rho + charge.rho > caps.yearly_rho or year_delta + charge.delta > caps.yearly_delta:
-        raise BudgetExhausted(f"year {charge.year}: the yearly budget is spent; it begins anew with next year's data")

@@ -27,12 +27,16 @@ class Credentials(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Whether this request goes on, why, and who asked (None: nobody we know). rule: the reason, for the audit log."""
+    """Whether this request goes on, why, and who asked (None: nobody we know). rule: the reason, for the audit log.
+
+    lasts: seconds for which it would be the same, as long as neither keys nor roles are changed; None: not known.
+    """
 
     allowed: bool
     reason: Reason | Literal["granted", "role_lacks_operation"]
     principal: Principal | None
     rule: str = "access"
+    lasts: float | None = None
 
 
 class Access:
@@ -58,7 +62,9 @@ class Access:
             return Decision(allowed=False, reason=found.reason, principal=None, rule=rule)
         ruling = decide.access(self.roles, role=found.principal.role, operation=operation)
         reason: Literal["granted", "role_lacks_operation"] = "granted" if ruling.allowed else "role_lacks_operation"
-        return Decision(allowed=ruling.allowed, reason=reason, principal=found.principal, rule=ruling.rule)
+        return Decision(
+            allowed=ruling.allowed, reason=reason, principal=found.principal, rule=ruling.rule, lasts=found.lasts
+        )
 
     def check(self) -> None:
         """Look a token up that nobody has: raises StorageError when the keys can't be read."""

@@ -19,9 +19,9 @@ UNCHANGED: dict[int | str, dict[str, object]] = {
 }
 
 
-def headers(page: Page, *, caching: str) -> dict[str, str]:
+def headers(etag: str, *, caching: str) -> dict[str, str]:
     """Of both the answer and its confirmation."""
-    return {"ETag": page.etag, "Cache-Control": caching, "Vary": "Authorization"}
+    return {"ETag": etag, "Cache-Control": caching, "Vary": "Authorization"}
 
 
 def known(if_none_match: str | None, etag: str) -> bool:
@@ -35,5 +35,5 @@ def known(if_none_match: str | None, etag: str) -> bool:
 def answer(page: Page, if_none_match: str | None, *, caching: str = ASK_AGAIN) -> Response:
     """The page, or 304. Views are asked for again each time: an upgrade may show more of the same release."""
     if known(if_none_match, page.etag):
-        return Response(status_code=304, headers=headers(page, caching=caching))
-    return Response(page.body, media_type="application/json", headers=headers(page, caching=caching))
+        return Response(status_code=304, headers=headers(page.etag, caching=caching))
+    return Response(page.body, media_type="application/json", headers=headers(page.etag, caching=caching))

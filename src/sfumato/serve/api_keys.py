@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 import os
 import re
 import secrets
@@ -31,6 +32,7 @@ Change = Literal["key_create", "key_revoke", "key_rotate"]
 PEPPER_BYTES = SECRET_BYTES = 32
 BUSY_SECONDS = 5
 _WHAT = "the store of API keys"
+LASTS = 10.0  # seconds, at most: a clock may be set
 PREFIX = "sfk_"
 _TOKEN = re.compile(rf"{PREFIX}([0-9a-f]{{16}})_([A-Za-z0-9_-]{{43}})")
 _NOBODY = "0" * 16
@@ -62,10 +64,14 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What became of a token; a principal stands behind `known` only."""
+    """What became of a token; a principal stands behind `known` only.
+
+    lasts: seconds for which the same would be found, as long as no key is changed; None where that isn't known.
+    """
 
     reason: Reason
     principal: Principal | None = None
+    lasts: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,9 +241,11 @@ class ApiKeys:
             return Examination(reason="unknown_key")
         if row["revoked"]:
             return Examination(reason="revoked")
-        if _past(row["expires"], self._now()):
+        left = _left(row["expires"], self._now())
+        if left <= 0:
             return Examination(reason="expired")
-        return Examination(reason="known", principal=Principal(key_id=identity, role=cast("Role", row["role"])))
+        found = Principal(key_id=identity, role=cast("Role", row["role"]))
+        return Examination(reason="known", principal=found, lasts=min(left, LASTS))
 
     def _mac(self, identity: str, secret: str) -> str:
         return hmac.digest(self._pepper, f"{identity}:{secret}".encode(), "sha256").hex()
@@ -248,7 +256,12 @@ def _written(moment: datetime) -> str:
 
 
 def _past(expires: str | None, now: datetime) -> bool:
-    return expires is not None and datetime.fromisoformat(expires) <= now
+    return _left(expires, now) <= 0
+
+
+def _left(expires: str | None, now: datetime) -> float:
+    """Seconds until a key expires."""
+    return math.inf if expires is None else (datetime.fromisoformat(expires) - now).total_seconds()
 
 
 def _engine(path: Path, mode: Literal["rw", "ro"]) -> sql.Engine:

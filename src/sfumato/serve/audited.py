@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol, Self
 
 from fastapi import HTTPException
@@ -93,7 +94,7 @@ class Reads:
         """
         while True:
             with self._guard:
-                batch = [self._waiting[at] for at in range(min(BATCH, len(self._waiting)))]
+                batch = list(islice(self._waiting, BATCH))
             if not batch:
                 return
             self._write(batch)  # only this thread takes away, so the batch is still at the front afterwards
@@ -159,6 +160,7 @@ class Audited:
         self._policy = policy
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.told: Told | None = None
+        self._second: tuple[datetime | None, str] = (None, "")
 
     def decide(self, token: str | None, operation: Operation) -> Decision:
         """The decision, recorded.
@@ -236,7 +238,11 @@ class Audited:
             self._log.append(self._event(decision, _WRITES[operation], rule=decision.rule))
 
     def _event(self, decision: Decision, operation: Entered, *, rule: str, release: str | None = None) -> Event:
-        return _event(decision.principal, operation, rule, utc(self.now()), self._policy, release)
+        moment = self.now().replace(microsecond=0)
+        second = self._second
+        if moment != second[0]:
+            second = self._second = (moment, utc(moment))  # written out once a second
+        return _event(decision.principal, operation, rule, second[1], self._policy, release)
 
     def _tell(self, operation: Operation, decision: Decision, excess: Excess | None) -> None:
         if self.told is not None:

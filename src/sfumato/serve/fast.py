@@ -7,6 +7,7 @@ else goes on to the routes. `HEAD` is answered as `GET` without its body, here f
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from sfumato.model.document import RELEASE_ID
@@ -85,13 +86,22 @@ def _token(scope: Scope) -> str | None:
 
 async def _send(page: Page, caching: str, holds: str | None, send: Send) -> None:
     unchanged = answers.known(holds, page.etag)
-    headers = [
-        (name.lower().encode(), value.encode()) for name, value in answers.headers(page, caching=caching).items()
-    ]
-    if not unchanged:
-        headers += [(b"content-length", b"%d" % len(page.body)), (b"content-type", b"application/json")]
+    headers = _headers(page, caching=caching, unchanged=unchanged)
     await send({"type": "http.response.start", "status": 304 if unchanged else 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if unchanged else page.body})
+
+
+def _headers(page: Page, *, caching: str, unchanged: bool) -> list[tuple[bytes, bytes]]:
+    named = _named(page.etag, caching)
+    if unchanged:
+        return [*named]
+    return [*named, (b"content-length", b"%d" % len(page.body)), (b"content-type", b"application/json")]
+
+
+@lru_cache(maxsize=1000)
+def _named(etag: str, caching: str) -> tuple[tuple[bytes, bytes], ...]:
+    found = answers.headers(etag, caching=caching)
+    return tuple((name.lower().encode(), value.encode()) for name, value in found.items())
 
 
 def _without_body(send: Send) -> Send:

@@ -6,12 +6,15 @@ import json
 import logging
 import re
 import sys
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sfumato.serve.gathered import Gathered
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TextIO
 
 NUMBERS = frozenset({"status", "milliseconds", "count", "dropped_fields"})
@@ -20,7 +23,8 @@ FOREIGN = "a line of another library, not shown"
 _WORD = re.compile(r"[A-Za-z0-9_./{}:-]{1,100}")
 _LINE = 500
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_dumps = json.JSONEncoder(sort_keys=True).encode
+_KNOWN = 4096
+_quoted = json.JSONEncoder().encode
 
 
 class AllowList(logging.Formatter):
@@ -29,31 +33,53 @@ class AllowList(logging.Formatter):
     def __init__(self) -> None:
         super().__init__()
         self.dropped = 0
+        self._known: dict[tuple[str, str], str] = {}  # only what is on the list: the same few, again and again
+        self._second = (0, "")
         self.told: Callable[[int], None] | None = None
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one JSON object; another library's without its words, which are not ours to vouch for."""
-        given = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        kept = {name: value for name, value in given.items() if _allowed(name, value)}
-        lost = len(given) - len(kept)
+        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["exception"] = record.exc_info[0].__name__
+        event = _one_line(record.getMessage()) if record.name.startswith("sfumato") else FOREIGN
+        return self.line(record.levelname.lower(), record.name, event, record.created, fields)
+
+    def line(self, level: str, logger: str, event: str, created: float, fields: Mapping[str, object]) -> str:
+        """The same of what makes a record up; level, logger and event are ours."""
+        parts = [part for part in map(self._part, fields, fields.values()) if part is not None]
+        lost = len(fields) - len(parts)
         if lost:
             self.dropped += lost
-            kept["dropped_fields"] = lost
+            parts.append(f'"dropped_fields": {lost}')
             if self.told is not None:
                 self.told(lost)
-        if record.exc_info and record.exc_info[0] is not None:
-            kept["exception"] = record.exc_info[0].__name__
-        kept["event"] = _one_line(record.getMessage()) if record.name.startswith("sfumato") else FOREIGN
-        kept["level"] = record.levelname.lower()
-        kept["logger"] = record.name
-        kept["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
-        return _dumps(kept)
+        parts.append(f'"event": {_quoted(event)}')
+        parts.append(f'"level": "{level}"')
+        parts.append(f'"logger": {_quoted(logger)}')
+        parts.append(f'"timestamp": "{self._time(created)}"')
+        parts.sort()
+        return "{" + ", ".join(parts) + "}"
 
+    def _part(self, name: str, value: object) -> str | None:
+        """A field as it is written; None where it is not on the list, or not of its kind."""
+        if name in NUMBERS:
+            return f'"{name}": {value!r}' if type(value) in {int, float} else None
+        if name not in WORDS or not isinstance(value, str):
+            return None
+        part = self._known.get((name, value))
+        if part is None and _WORD.fullmatch(value) is not None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            part = self._known[name, value] = f'"{name}": {_quoted(value)}'
+        return part
 
-def _allowed(name: str, value: object) -> bool:
-    if name in NUMBERS:
-        return type(value) in {int, float}
-    return name in WORDS and isinstance(value, str) and _WORD.fullmatch(value) is not None
+    def _time(self, created: float) -> str:
+        """UTC, to the microsecond; the second is written out once."""
+        second = int(created)
+        if second != self._second[0]:
+            self._second = (second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+        return f"{self._second[1]}.{int((created - second) * 1_000_000):06d}Z"
 
 
 def _one_line(text: str) -> str:
@@ -69,7 +95,7 @@ def written(stream: TextIO | None = None) -> Iterator[AllowList]:
     Ours from INFO on, other libraries' from WARNING on. stream: standard error where none is given.
     """
     allow = AllowList()
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = Gathered(stream or sys.stderr)
     handler.setFormatter(allow)
     root, ours = logging.getLogger(), logging.getLogger("sfumato")
     before = root.handlers, root.level, ours.level
@@ -77,7 +103,8 @@ def written(stream: TextIO | None = None) -> Iterator[AllowList]:
     root.setLevel(logging.WARNING)
     ours.setLevel(logging.INFO)
     try:
-        yield allow
+        with handler.running():
+            yield allow
     finally:
         root.handlers = before[0]
         root.setLevel(before[1])
@@ -85,8 +112,13 @@ def written(stream: TextIO | None = None) -> Iterator[AllowList]:
 
 
 def line(logger: logging.Logger, event: str, /, **fields: object) -> None:
-    """One line at INFO with these fields; `event` is a fixed sentence of ours."""
-    if logger.isEnabledFor(logging.INFO):
-        record = logging.LogRecord(logger.name, logging.INFO, "", 0, event, None, None)  # who called is never shown
-        vars(record).update(fields)
-        logger.handle(record)
+    """One line at INFO with these fields, within a moment; `event` is a fixed sentence of ours."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    only = logging.root.handlers[0] if len(logging.root.handlers) == 1 and not logger.handlers else None
+    if isinstance(only, Gathered) and isinstance(only.formatter, AllowList):  # what a record would come to, without it
+        only.take(only.formatter.line("info", logger.name, event, time.time(), fields))
+        return
+    record = logging.LogRecord(logger.name, logging.INFO, "", 0, event, None, None)  # who called is never shown
+    vars(record).update(fields)
+    logger.handle(record)

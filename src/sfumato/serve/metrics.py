@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -47,20 +48,27 @@ class Metrics:
             "sfumato_log_fields_dropped", "Log fields that were not on the list.", registry=self.registry
         )
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """Count as open what is inside."""
-        with self._open.track_inprogress():
-            yield
+        self._by_labels = lru_cache(maxsize=1000)(self._counters)
+        self._by_decision = lru_cache(maxsize=1000)(self._decisions.labels)
+
+    def began(self) -> None:
+        """A request is open until it is `answered`."""
+        self._open.inc()
 
     def answered(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """A request is at its end. method: one of METHODS, or `other`."""
-        self._requests.labels(route, method, f"{status // 100}xx").inc()
-        self._seconds.labels(route).observe(seconds)
+        self._open.dec()
+        requests, times = self._by_labels(route, method, status // 100)
+        requests.inc()
+        times.observe(seconds)
 
     def decision(self, operation: str, *, allowed: bool, reason: str) -> None:
         """A decision was made."""
-        self._decisions.labels(operation, "allow" if allowed else "deny", reason).inc()
+        self._by_decision(operation, "allow" if allowed else "deny", reason).inc()
+
+    def _counters(self, route: str, method: str, hundreds: int) -> tuple[Counter, Histogram]:
+        """Found once: the library checks and looks up labels anew each time."""
+        return self._requests.labels(route, method, f"{hundreds}xx"), self._seconds.labels(route)
 
     def dropped(self, count: int) -> None:
         """Log fields were dropped."""

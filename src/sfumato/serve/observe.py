@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sfumato.serve import logs
@@ -12,7 +11,7 @@ from sfumato.serve.asked import CURRENT, Asked
 from sfumato.serve.metrics import METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Span, Tracer
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,6 +33,7 @@ class Observed:
         self._app = app
         self._metrics = metrics
         self._tracer = tracer
+        self._heard: tuple[Tracer | None, float, bool] = (None, 0.0, True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,27 +48,30 @@ class Observed:
                 status = message["status"]
             await send(message)
 
+        if self._metrics is not None:
+            self._metrics.began()
         token = CURRENT.set(asked)
-        with self._opened() as span:
-            try:
+        try:
+            tracer = self._tracer
+            if tracer is None or self._nothing_hears(tracer, began):
                 await self._app(scope, receive, watched)
-            finally:
-                CURRENT.reset(token)
-                self._told(asked, _method(scope), status, time.perf_counter() - began)
-                if span is not None:
-                    _describe(span, asked, status)
+            else:
+                with _span(tracer) as span:
+                    try:
+                        await self._app(scope, receive, watched)
+                    finally:
+                        _describe(span, asked, status)
+        finally:
+            CURRENT.reset(token)
+            self._told(asked, _method(scope), status, time.perf_counter() - began)
 
-    @contextmanager
-    def _opened(self) -> Iterator[Span | None]:
-        """A span and a count of open requests around what is inside. The exception, which may hold text, stays out."""
-        with self._metrics.request() if self._metrics is not None else _nothing():
-            if self._tracer is None or _goes_nowhere(self._tracer):
-                yield None
-                return
-            with self._tracer.start_as_current_span(
-                "request", record_exception=False, set_status_on_exception=False
-            ) as span:
-                yield span
+    def _nothing_hears(self, tracer: Tracer, now: float) -> bool:
+        """Whether spans need not be begun, as it was at most a second ago: the library looks around for that."""
+        asked, until, nowhere = self._heard
+        if tracer is not asked or now >= until:
+            nowhere = _goes_nowhere(tracer)
+            self._heard = (tracer, now + 1, nowhere)
+        return nowhere
 
     def _told(self, asked: Asked, method: str, status: int, seconds: float) -> None:
         if self._metrics is not None:
@@ -107,6 +110,11 @@ def _goes_nowhere(tracer: Tracer) -> bool:
     return isinstance(tracer, trace.ProxyTracer) and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
+def _span(tracer: Tracer) -> AbstractContextManager[Span]:
+    """A span around what is inside. The exception, which may hold text, stays out."""
+    return tracer.start_as_current_span("request", record_exception=False, set_status_on_exception=False)
+
+
 def _describe(span: Span, asked: Asked, status: int) -> None:
     span.update_name(asked.route)
     span.set_attribute("http.route", asked.route)
@@ -114,8 +122,3 @@ def _describe(span: Span, asked: Asked, status: int) -> None:
     if asked.outcome is not None and asked.operation is not None:
         span.set_attribute("sfumato.operation", asked.operation)
         span.set_attribute("sfumato.decision", "allow" if asked.outcome.allowed else "deny")
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield

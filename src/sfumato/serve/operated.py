@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sfumato.policy.load import digest
 from sfumato.serve import logs, metrics, observe
 from sfumato.serve.access import Access
+from sfumato.serve.ahead import Ahead
 from sfumato.serve.audited import Audited, Reads
 from sfumato.serve.limits import Limits, Rates
 from sfumato.serve.policy_watch import PolicyView, PolicyWatch, roles_of
@@ -69,7 +70,7 @@ def operated(
         log = stack.enter_context(closing(around.log()))
         reads = stack.enter_context(Reads(log.append_many))
         access = Access(around.keys, policy.access, tokens=around.tokens)
-        recent = RecentDecisions(access, _stamp(around.keys_stamp, access))
+        recent = RecentDecisions(access, _stamp(around.keys_stamp, access), ahead=Ahead())
         keeper = Audited(recent, log, reads, limits=Limits(around.rates), policy=digest(policy))
         counted = keeper.told = metrics.Metrics()
         counted.waiting(reads.waiting)
@@ -89,7 +90,7 @@ def _stamp(keys: Callable[[], Hashable | None], access: Access) -> Callable[[], 
 
     def stamp() -> Hashable | None:
         found = keys()
-        return None if found is None else (found, id(access.roles))
+        return None if found is None else (found, access.roles)
 
     return stamp
 

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -15,23 +15,41 @@ if TYPE_CHECKING:
 
     from sfumato.policy.schema import Operation
     from sfumato.serve.access import Decision
+    from sfumato.serve.ahead import Ahead
     from sfumato.serve.ports import Gatekeeper, Releases
     from sfumato.serve.store import Stored
 
 SECONDS = 1.0
+AHEAD = SECONDS / 2  # before they are too old, releases that are in use are read again
 DECISIONS = 1000
 TICK_NS = 100_000_000  # many times what a file system's clock may lag
 _COUNTER = slice(24, 28)  # of a SQLite file's header: the change counter, which every commit moves
 
 
-class RecentReleases:
-    """Releases as they were at most a second ago: one withdrawn goes, and one added comes, that much later."""
+class _Held(NamedTuple):
+    until: float
+    renew: float
+    stamp: Hashable
+    decision: Decision
 
-    def __init__(self, store: Releases, *, now: Callable[[], float] = time.monotonic) -> None:
+
+_Read = tuple[float, "tuple[Stored, ...]", "dict[str, Stored]"]  # good until, newest first, by id
+
+
+class RecentReleases:
+    """Releases as they were at most a second ago: one withdrawn goes, and one added comes, that much later.
+
+    ahead: who reads them again while they are in use, before they are too old; without it, whoever asks next waits.
+    """
+
+    def __init__(
+        self, store: Releases, *, now: Callable[[], float] = time.monotonic, ahead: Ahead | None = None
+    ) -> None:
         self._store = store
         self._now = now
+        self._ahead = ahead
         self._lock = threading.Lock()
-        self._read: tuple[float, tuple[Stored, ...], dict[str, Stored]] | None = None
+        self._read: _Read | None = None
 
     def releases(self) -> tuple[Stored, ...]:
         """Every release, newest first."""
@@ -43,54 +61,79 @@ class RecentReleases:
 
     def at_hand(self, release_id: str) -> Stored | None:
         """One release, or None where that would have to be looked up."""
-        read = self._read
-        return read[2].get(release_id) if read is not None and self._now() < read[0] else None
+        read, now = self._read, self._now()
+        if read is None or now >= read[0]:
+            return None
+        if self._ahead is not None and now >= read[0] - AHEAD:
+            self._ahead.ask("releases", self._renew)
+        return read[2].get(release_id)
 
-    def _fresh(self) -> tuple[float, tuple[Stored, ...], dict[str, Stored]]:
+    def _fresh(self) -> _Read:
         with self._lock:
             read = self._read
-            if read is None or self._now() >= read[0]:
-                found = self._store.releases()
-                read = self._read = (self._now() + SECONDS, found, {one.release.id: one for one in found})
-            return read
+            return self._renew() if read is None or self._now() >= read[0] else read
+
+    def _renew(self) -> _Read:
+        until = self._now() + SECONDS
+        found = self._store.releases()
+        read = self._read = (until, found, {one.release.id: one for one in found})
+        return read
 
 
 class RecentDecisions:
-    """Decisions as they were at most a second ago, and only while `stamp` says that no key was changed since.
+    """Decisions for as long as they last, a second where that isn't known, and only while `stamp` stays the same.
 
-    So a revoked key is refused at once, an expired one within a second. stamp: differs once any key may differ; None
-    where that can't be told, and then nothing is remembered. Tokens are remembered as hashes.
+    So a revoked key is refused at once, an expired one when it expires, an identity provider's token a second later.
+    stamp: differs once any key or role may differ; None where that can't be told, and then nothing is remembered.
+    Tokens are remembered as hashes. ahead: who asks again about keys in use, before a decision is too old; without
+    it, whoever asks next waits.
     """
 
     def __init__(
-        self, access: Gatekeeper, stamp: Callable[[], Hashable | None], *, now: Callable[[], float] = time.monotonic
+        self,
+        access: Gatekeeper,
+        stamp: Callable[[], Hashable | None],
+        *,
+        now: Callable[[], float] = time.monotonic,
+        ahead: Ahead | None = None,
     ) -> None:
         self._access = access
         self._stamp = stamp
         self._now = now
+        self._ahead = ahead
         self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[bytes, Operation], tuple[float, Hashable, Decision]] = OrderedDict()
+        self._held: OrderedDict[tuple[bytes, Operation], _Held] = OrderedDict()
 
     def decide(self, token: str | None, operation: Operation) -> Decision:
         """One decision with its reason; denials are never remembered."""
         known = self.at_hand(token, operation)
-        if known is not None:
-            return known
-        stamp = self._stamp()
-        decision = self._access.decide(token, operation)
-        if decision.allowed and token and stamp is not None:
-            with self._lock:
-                self._held[_name(token), operation] = (self._now() + SECONDS, stamp, decision)
-                while len(self._held) > DECISIONS:
-                    self._held.popitem(last=False)
-        return decision
+        return known if known is not None else self._renew(token, operation)
 
     def at_hand(self, token: str | None, operation: Operation) -> Decision | None:
         """A decision that still stands, or None."""
-        held = self._held.get((_name(token), operation)) if token else None
-        if held is None or self._now() >= held[0] or held[1] != self._stamp():
+        if not token:
             return None
-        return held[2]
+        name, now = (_name(token), operation), self._now()
+        held = self._held.get(name)
+        if held is None or now >= held.until or held.stamp != self._stamp():
+            return None
+        if self._ahead is not None and now >= held.renew:
+            self._ahead.ask(name, lambda: self._renew(token, operation))
+        return held.decision
+
+    def _renew(self, token: str | None, operation: Operation) -> Decision:
+        began, stamp = self._now(), self._stamp()
+        decision = self._access.decide(token, operation)
+        if token:
+            with self._lock:
+                name = (_name(token), operation)
+                self._held.pop(name, None)
+                if decision.allowed and stamp is not None:
+                    lasts = SECONDS if decision.lasts is None else decision.lasts
+                    self._held[name] = _Held(began + lasts, began + lasts / 2, stamp, decision)
+                while len(self._held) > DECISIONS:
+                    self._held.popitem(last=False)
+        return decision
 
     def check(self) -> None:
         """Raises StorageError where the keys can't be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import ipaddress
 import signal
 import socket
@@ -100,6 +101,8 @@ def _run(app: ASGIApp, where: Place, listening: socket.socket) -> None:
         ssl_certfile=None if tls is None else str(tls.certificate),
         ssl_keyfile=None if tls is None else str(tls.key),
     )
+    gc.collect()
+    gc.freeze()  # what is here now stays: looking through it again and again would stop all callers for a moment
     uvicorn.Server(config).run(sockets=[listening])
 
 

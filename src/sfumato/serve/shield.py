@@ -25,8 +25,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-_FALLBACK = {**HEADERS, "cache-control": "no-store"}
-_OVER_TLS = {**_FALLBACK, "strict-transport-security": "max-age=31536000"}
+_FALLBACK = [(name.encode(), value.encode()) for name, value in {**HEADERS, "cache-control": "no-store"}.items()]
+_OVER_TLS = [*_FALLBACK, (b"strict-transport-security", b"max-age=31536000")]
 _log = logging.getLogger(__name__)
 
 
@@ -48,8 +48,7 @@ class Shield:
                 started = True
                 present = {name for name, _ in message["headers"]}
                 fallback = _OVER_TLS if scope.get("scheme") == "https" else _FALLBACK
-                extra = [(name.encode(), value.encode()) for name, value in fallback.items()]
-                message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in present)]
+                message["headers"] = [*message["headers"], *(pair for pair in fallback if pair[0] not in present)]
             await send(message)
 
         try:

@@ -24,6 +24,7 @@ from sfumato.model.release import Estimate, Release, Topic
 from sfumato.model.signature import sign
 from sfumato.model.strict_json import dumps
 from sfumato.policy.load import load, located
+from sfumato.serve.ahead import Ahead
 from sfumato.serve.api import build_app
 from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.limits import Rates
@@ -101,7 +102,9 @@ def _ratio(data: Path, address: str, token: str) -> float:
         redirect_stderr(nowhere),
         closing(keys),
         operated(
-            source, around, lambda keeper, view: build_app(RecentReleases(ReleaseStore(data)), keeper, view)
+            source,
+            around,
+            lambda keeper, view: build_app(RecentReleases(ReleaseStore(data), ahead=Ahead()), keeper, view),
         ) as app,
     ):
         body = asyncio.run(_body(app, address, sent))
