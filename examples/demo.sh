@@ -8,9 +8,9 @@ rm -rf "$here"
 mkdir -m 700 "$here"
 export SFUMATO_KEY_FILE="$PWD/$here/root.key"
 
-echo "1. A corpus of our own words: 20,000 conversations of 12,000 users, in three languages."
+echo "1. A corpus of our own words: 20,000 conversations of 12,000 users, in English and German."
 sfumato synth --conversations 20000 --users 12000 --seed 1 --chatter 0 --topics 24 \
-  --language en --language es --language de --out "$here/chats.jsonl"
+  --language en --language de --out "$here/chats.jsonl"
 
 echo "2. Ingest, extract, discard the raw text, release under (epsilon, delta)."
 sfumato keys init
