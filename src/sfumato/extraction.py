@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 BATCH = 4096  # conversations in memory at once
 SEGMENTS_AT_ONCE = 2  # while a model is asked about one, what it said of the other is put away
+LONGEST_FAREWELL_S = 5.0  # for a segment to notice that the run is over
 SEGMENTS_IN_BATCH_MODE = 16  # waiting for a provider's batches, each a segment of a few megabytes
 PHRASES_OF_A_CONVERSATION = 12
 SPENT_JOURNAL = "spent"
@@ -146,25 +147,30 @@ class Extraction(Private):
         for path in paths:
             todo.put(path)
         ended: SimpleQueue[BaseException | None] = SimpleQueue()
-
-        def work() -> None:
-            try:
-                while True:
-                    self._segment(todo.get_nowait(), raw_key)
-            except Empty:
-                ended.put(None)
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-                ended.put(error)
-
-        workers = min(at_once, len(paths))
+        started: list[threading.Thread] = []
         try:
-            for number in range(workers):
-                threading.Thread(target=work, name=f"segment-{number}", daemon=True).start()
-            for _ in range(workers):
+            for number in range(min(at_once, len(paths))):
+                work = partial(self._in_line, todo, ended, raw_key)
+                started.append(threading.Thread(target=work, name=f"segment-{number}", daemon=True))
+                started[-1].start()
+            for _ in started:
                 if (failure := ended.get()) is not None:
                     raise failure
         finally:
             self._over.set()
+            if not self._reading.batches:  # each ends with its next answer; a batch would have to be waited for
+                for thread in filter(threading.Thread.is_alive, started):
+                    thread.join(LONGEST_FAREWELL_S)
+
+    def _in_line(self, todo: SimpleQueue[Path], ended: SimpleQueue[BaseException | None], raw_key: EpochKey) -> None:
+        """One segment after another, until there is none or the run is over."""
+        try:
+            while True:
+                self._segment(todo.get_nowait(), raw_key)
+        except (Empty, _Over):  # whoever ended the run says why
+            ended.put(None)
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            ended.put(error)
 
     def _segment(self, path: Path, raw_key: EpochKey) -> None:
         """Store the segment's extracts, delete its ciphertext, and only then what was paid for."""
@@ -208,14 +214,20 @@ class Extraction(Private):
             phrases_limit=PHRASES_OF_A_CONVERSATION,
             keep_summaries=self._reading.keep_summaries,
         )
-        tally.end()
+        with self._turn:
+            self._go_on()
+            tally.end()
         return found
 
     def _in_turn(self, model: Remembering, prompts: Sequence[Prompt]) -> list[Reply]:
         """One segment at a time, so that no more calls are in flight than the policy says."""
         with self._asking:
             self._go_on()
-            return model.ask(prompts)
+            try:
+                return model.ask(prompts)
+            except BaseException:
+                self._over.set()  # before the next one begins to spend
+                raise
 
     def _heard(self, tally: _Tally, _: Reply) -> None:
         """A new answer: say how far this is, and what the epoch has cost so far."""
@@ -226,12 +238,16 @@ class Extraction(Private):
 
     def _go_on(self) -> None:
         if self._over.is_set():
-            raise ModelUnavailable("this run is over; what has arrived is kept")
+            raise _Over("this run is over; what has arrived is kept")
 
     def _batches(self, path: Path, key: EpochKey) -> Iterator[list[Conversation]]:
         conversations = read_segment(path, key, store=self._raw.store)
         while batch := list(islice(conversations, BATCH)):
             yield batch
+
+
+class _Over(ModelUnavailable):
+    """Another segment, or Ctrl-C, has ended the run."""
 
 
 class _Tally:

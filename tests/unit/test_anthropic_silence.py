@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import pickle
+import ssl
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +149,26 @@ def test_the_version_that_is_asked_for_is_the_one_the_sdk_was_made_for() -> None
     from anthropic._constants import ANTHROPIC_API_VERSION
 
     assert client.API_VERSION == ANTHROPIC_API_VERSION
+
+
+def test_the_environment_can_not_have_the_keys_of_a_connection_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    assert ssl.create_default_context().keylog_filename  # what it would do to a context that is not ours
+    trust = client.trusted()
+    assert trust.keylog_filename is None
+    assert trust.verify_mode is ssl.CERT_REQUIRED
+    assert trust.check_hostname
+
+
+def test_an_answer_without_an_end_is_cut_and_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sfumato.adapters.line.MOST_BYTES", 10_000)
+    with running(lambda _: Say(body=message(text="x" * 20_000))) as server:
+        (reply,) = AnthropicModel(Endpoint(model="m", base_url=server.url), api_key=None, tempo=QUICK).complete(
+            prompts()
+        )
+    assert reply.failure == "unavailable"
 
 
 def test_the_model_shows_no_key_and_replies_show_and_pickle_nothing() -> None:

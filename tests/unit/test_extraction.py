@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from gateways import modelled_policy, own_word
-from sfumato.errors import ModelUnavailable
+from sfumato.errors import ModelUnavailable, Refused
 from sfumato.extraction import READING, WRITING, Extraction, Watch, billed
 from sfumato.model.conversation import Conversation, Message
 from sfumato.model.prompt import Reply
@@ -193,6 +193,27 @@ def test_every_answer_moves_the_bar_and_at_the_end_every_conversation_is_told_on
     zone.extract(Telling(), policy=ONE_BY_ONE, advance=told.append)
     assert told.index("all but one") == 9  # one by one, not by the batch
     assert sum(one for one in told if one != "all but one") == 30
+
+
+def test_the_first_failure_is_the_one_that_is_told_and_nobody_asks_after_it(zone):
+    calls = []
+
+    class Failing:
+        at_most = Decimal(0)
+
+        @contextmanager
+        def open(self, _role, *, journal=None):
+            yield self
+
+        def complete(self, prompts, *, arrived):
+            calls.append(len(prompts))
+            raise Refused("the spend cap")
+
+    with pytest.raises(Refused, match="spend cap"):
+        zone.extract(Failing(), policy=ONE_BY_ONE)
+    assert calls == [10]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("segment-")]
+    assert len(zone.raw.segments()) == 3
 
 
 def test_the_bill_goes_on_from_what_was_noted_last_and_writing_has_one_of_its_own(zone):

@@ -48,6 +48,15 @@ def test_nothing_of_it_stands_on_the_disk_in_clear(tmp_path, epoch_key):
     assert [path.stat().st_mode & 0o777 for path in (tmp_path / "d").iterdir()] == [0o600]
 
 
+def test_what_comes_after_the_end_is_refused_and_leaves_a_journal_that_opens(tmp_path, epoch_key):
+    with Journal(tmp_path / "d", "seg", epoch_key) as journal:
+        journal.put(key(1), b"one")
+    for _ in range(2):
+        with pytest.raises(StorageError, match="closed"):
+            journal.put(key(2), b"late")
+    assert list(Journal(tmp_path / "d", "seg", epoch_key).values()) == [b"one"]
+
+
 def test_two_processes_never_write_one_file(tmp_path, epoch_key):
     """An envelope's nonce follows from its file and place: a second writer of one file would use nonces again."""
     for number in range(3):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from sfumato.adapters.tickets import Book
 from sfumato.errors import Refused
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Sequence
 
     from sfumato.adapters.endpoint import Endpoint
@@ -89,7 +89,7 @@ class AnthropicModel:
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
+        return client.trusted()
 
     async def _work(
         self, prompts: Sequence[Prompt], arrive: Callable[[int, Reply], None], outside: background.Outside

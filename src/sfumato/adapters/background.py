@@ -68,7 +68,7 @@ class _Background:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._main())
+            asyncio.run(self._main(), debug=False)  # its warnings would show what is under way
         except asyncio.CancelledError:
             pass
         except SfumatoError as error:

@@ -60,6 +60,15 @@ def _only_warnings(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING
 
 
+def trusted() -> ssl.SSLContext:
+    """The system's certificates; not Python's default context, which SSLKEYLOGFILE can make write down its keys."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    return context
+
+
 def open_client(endpoint: Endpoint, api_key: str | None, trust: ssl.SSLContext) -> aiohttp.ClientSession:
     """A client for the running event loop: no proxy, no cookie, no header but ours; every read has its time-out.
 
@@ -78,5 +87,6 @@ def open_client(endpoint: Endpoint, api_key: str | None, trust: ssl.SSLContext) 
         connector=aiohttp.TCPConnector(limit=endpoint.concurrency + 2, ssl=trust),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=endpoint.timeout_s),
         cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
         trust_env=False,
     )

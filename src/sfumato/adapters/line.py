@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sfumato.adapters.faults import TIMED_OUT, Fault, fault, of_status
+from sfumato.adapters.faults import NONSENSE, TIMED_OUT, Fault, fault, of_status
 from sfumato.errors import ModelUnavailable, SfumatoError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 UPLOAD_BYTES_PER_S = 500_000
 MOST_TRIES = 10
-MOST_LINE_BYTES = 32 << 20
+MOST_BYTES = 32 << 20  # of an answer, and of a line of results
 
 
 class Line:
@@ -64,8 +64,10 @@ class Line:
         allowed = self.endpoint.timeout_s + len(body or b"") / UPLOAD_BYTES_PER_S
         try:
             async with asyncio.timeout(allowed), self._request(method, path, body) as response:
-                found = await response.read()
-                return found if _good(response) else of_status(response.status, response.headers, found)
+                found = await _body(response)
+                if not _good(response):
+                    return of_status(response.status, response.headers, found or b"")
+                return NONSENSE if found is None else found
         except TimeoutError:
             return TIMED_OUT
         except Exception as error:  # noqa: BLE001 - all that can come holds the request, so none of it may pass
@@ -107,8 +109,8 @@ class Line:
         try:
             async with self._request("GET", path) as response:
                 if not _good(response):
-                    return of_status(response.status, response.headers, await response.read())
-                while raw := await response.content.readline(max_line_length=MOST_LINE_BYTES):
+                    return of_status(response.status, response.headers, await _body(response) or b"")
+                while raw := await response.content.readline(max_line_length=MOST_BYTES):
                     take(raw)
         except SfumatoError:
             raise
@@ -120,3 +122,15 @@ class Line:
 def _good(response: ClientResponse) -> bool:
     """Whether it is 2xx; a redirect is not followed."""
     return 200 <= response.status < 300  # noqa: PLR2004 - HTTP's own
+
+
+async def _body(response: ClientResponse) -> bytes | None:
+    """The whole of an answer; None where it is longer than any could be."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MOST_BYTES:
+            return None
+        parts.append(part)
+    return b"".join(parts)

@@ -89,6 +89,7 @@ class PolicyModels:
         self._environment = environment
         self._before = spent_before
         self._meters: dict[bool, _Noting] = {}
+        self._making = threading.Lock()  # two meters of one work would let twice the cap pass
         self._note: Callable[[Decimal], None] = _nowhere
 
     def open(self, role: Role, *, journal: Tickets | None = None) -> AbstractContextManager[Model]:
@@ -139,10 +140,11 @@ class PolicyModels:
 
     def _meter(self, *, reads: bool) -> _Noting:
         """The meter of this work, made when it is first asked for."""
-        if reads not in self._meters:
-            self._meters[reads] = _Noting(cap=self._cap(reads=reads), spent_before=self._before)
-            self._meters[reads].note = self._note
-        return self._meters[reads]
+        with self._making:
+            if reads not in self._meters:
+                self._meters[reads] = _Noting(cap=self._cap(reads=reads), spent_before=self._before)
+                self._meters[reads].note = self._note
+            return self._meters[reads]
 
     def _cap(self, *, reads: bool) -> Decimal | None:
         """This work's part of the cap; all of it where the policy names no model for the other."""

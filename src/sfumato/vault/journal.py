@@ -16,7 +16,7 @@ import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from sfumato.errors import VaultError
+from sfumato.errors import StorageError, VaultError
 from sfumato.model.private import Private
 from sfumato.vault import durable
 from sfumato.vault.envelope import ID_BYTES, OVERHEAD, Place, context_of, open_sealed, seal
@@ -42,7 +42,7 @@ class Journal(Private):
     name: what the journal belongs to, such as a segment; its entries open under no other name.
     """
 
-    __slots__ = ("_context", "_entries", "_file", "_folder", "_id", "_index", "_key", "_name")
+    __slots__ = ("_closed", "_context", "_entries", "_file", "_folder", "_id", "_index", "_key", "_name")
 
     def __init__(self, folder: Path, name: str, key: EpochKey) -> None:
         self._folder = durable.directory(folder)
@@ -52,6 +52,7 @@ class Journal(Private):
         self._file: io.BufferedWriter | None = None
         self._id = os.urandom(ID_BYTES)
         self._index = 0
+        self._closed = False
         self._entries: dict[bytes, bytes] = {}
         for path in self._paths():
             self._entries.update(self._read(path))
@@ -60,6 +61,7 @@ class Journal(Private):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closed = True
         if self._file is not None:
             with durable.storage(self._folder):
                 os.fsync(self._file.fileno())
@@ -74,8 +76,10 @@ class Journal(Private):
         """Write it down; when this returns, the system has it.
 
         Raises:
-            StorageError: it could not be written; the entry is not there.
+            StorageError: it could not be written, or the journal is closed; the entry is not there.
         """
+        if self._closed:  # by a thread that outlived its run: what it notes would begin a file in the middle
+            raise StorageError(f"{self._folder}: this journal is closed")
         if len(key) != KEY_BYTES:
             raise ValueError(f"a journal's keys have {KEY_BYTES} bytes")
         place = Place(key_id=self._key.id, segment=self._id, index=self._index)
