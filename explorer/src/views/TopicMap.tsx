@@ -26,6 +26,7 @@ interface Props {
 }
 
 const EDGE = 22; // pixels around the whole map
+const BUTTONS = 44; // pixels at its right, where one zooms: no circle of the whole map, nor its name, lies under them
 const LEVEL_EVERY = 2.2; // zoom by so much to see the next level
 const REST_MS = 70; // while one moves without zooming, names move along and are chosen anew after this pause
 const SOFTNESS = [0, 0.3, 0.5, 0.65, 0.78, 0.88, 0.95, 0.99];
@@ -45,8 +46,9 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
   const aspect = width > 0 ? Math.max(0.6, Math.min(2, Math.round((4 * width) / Math.max(1, height)) / 4)) : 1;
   const levels = useMemo(() => (width > 0 ? laidOut(tree, aspect) : tree.levels.map(() => [])), [tree, width > 0, aspect]);
   const { left, top, wide, tall } = useMemo(() => bounds(levels), [levels]);
-  const fit = Math.max(1e-6, Math.min((width - 2 * EDGE) / wide, (height - 2 * EDGE) / tall));
-  const whole = useMemo(() => zoomIdentity.translate(width / 2 - (left + wide / 2) * fit, height / 2 - (top + tall / 2) * fit).scale(fit), [width, height, fit, left, top]);
+  const free = Math.max(0, width - BUTTONS);
+  const fit = Math.max(1e-6, Math.min((free - 2 * EDGE) / wide, (height - 2 * EDGE) / tall));
+  const whole = useMemo(() => zoomIdentity.translate(free / 2 - (left + wide / 2) * fit, height / 2 - (top + tall / 2) * fit).scale(fit), [free, height, fit, left, top]);
 
   useLayoutEffect(() => {
     if (!svg.current || width === 0) return;
