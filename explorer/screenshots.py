@@ -1,7 +1,4 @@
-"""Take the pictures of the README from the demo's data: `make pictures`, once `make demo` has made it.
-
-Names in Chinese need a font that has them (Debian: fonts-wqy-microhei), or boxes stand in their place.
-"""
+"""Take the pictures of the README from the demo's data: `make pictures`, once `make demo` has made it."""
 
 from __future__ import annotations
 
