@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -14,7 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from sfumato.errors import StorageError
-from sfumato.serve import logs, metrics, observe
+from sfumato.serve import gathered, logs, metrics, observe
 from sfumato.serve.gathered import Gathered
 from sites import HERE, Site
 
@@ -75,6 +76,42 @@ def test_a_requests_line_may_wait_but_comes_before_any_later_one_and_none_is_los
     assert sum(line.get("count", 0) for line in written) == 2000
     assert (written[0]["level"], written[0]["logger"], written[0]["dropped_fields"]) == ("info", "sfumato.test", 1)
     assert (allow.dropped, CANARY in stream.getvalue()) == (3, False)
+
+
+class _Slow(io.StringIO):
+    """Takes a while for each write, so that whoever writes next waits for it."""
+
+    def write(self, text: str) -> int:
+        time.sleep(0.002)
+        return super().write(text)
+
+
+def test_lines_that_wait_and_lines_that_do_not_never_wait_for_each_other_for_ever(monkeypatch):
+    monkeypatch.setattr(gathered, "WAIT_SECONDS", 0)
+    stream = _Slow()
+    handler = Gathered(stream)
+    record = logging.makeLogRecord({"msg": "refused"})
+
+    def at_once():
+        for _ in range(100):
+            handler.handle(record)
+
+    def soon():
+        for _ in range(100):
+            handler.take("answered")
+            time.sleep(0.001)
+        handler._ended.set()
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (at_once, handler._run, soon)]
+    for thread in threads:
+        thread.start()
+    for thread in (threads[0], threads[2]):
+        thread.join(20)
+    handler._some.set()
+    threads[1].join(20)
+    assert not any(thread.is_alive() for thread in threads)
+    handler._write_waiting()
+    assert sorted(stream.getvalue().split()) == ["answered"] * 100 + ["refused"] * 100
 
 
 def test_a_line_is_the_same_whether_a_record_was_made_for_it_or_not(lines):
