@@ -169,6 +169,21 @@ def test_log_lines_of_requests_hold_templates_and_decisions_and_no_word_of_the_c
     assert CANARY not in stream.getvalue().lower()
 
 
+def test_a_head_request_is_counted_under_the_route_that_answered_it(site):
+    stream = io.StringIO()
+    with site.client() as client, logs.written(stream):
+        for _ in range(2):
+            assert client.head(HERE, headers=site.bearer("analyst")).status_code == 200
+        assert client.head(f"/v1/releases/rel_{0:020x}", headers=site.bearer("analyst")).status_code == 404
+    answered = [json.loads(line) for line in stream.getvalue().splitlines() if '"answered"' in line]
+    template = "/v1/releases/{release_id}"
+    assert [(line["method"], line["route"]) for line in answered] == [
+        ("HEAD", template),
+        ("HEAD", "held"),
+        ("HEAD", template),
+    ]
+
+
 def test_metrics_count_requests_and_decisions_under_closed_labels(site):
     with site.client(metrics_at=("127.0.0.1", 0)) as client:
         counted = client.app._metrics
