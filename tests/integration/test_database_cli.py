@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
 import postgres
@@ -45,6 +46,12 @@ def test_init_makes_a_database_that_the_gateway_can_use_and_may_be_run_again() -
         assert SECRET not in said
         assert "is ready" in said
     Ledger(url.set(username="gate")).close()
+    for user in ("gate", "desk"):
+        with (
+            postgres.connected(url.set(username=user)) as connected,
+            pytest.raises(DBAPIError, match="permission denied to create temporary tables"),
+        ):
+            connected.exec_driver_sql("CREATE TEMP TABLE mine (body text)")
 
 
 def test_init_takes_the_database_from_the_environment(monkeypatch) -> None:

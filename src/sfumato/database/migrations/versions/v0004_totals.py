@@ -30,6 +30,7 @@ def upgrade() -> None:
         *(sql.Column(name, sql.String, nullable=False, primary_key=True) for name in _ACCOUNT),
         sql.Column("rho", sql.BigInteger, nullable=False),
         sql.Column("delta", sql.BigInteger, nullable=False),
+        sql.CheckConstraint("rho >= 0 AND delta >= 0", name="totals_count"),
     )
     op.execute(
         f"INSERT INTO charge_totals ({_NAMES}, rho, delta) "
@@ -61,8 +62,10 @@ def _in_file() -> None:
 def _on_server() -> None:
     op.execute(f"""
         CREATE FUNCTION charges_summed() RETURNS trigger
-        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         BEGIN
+          -- It has its owner's rights: nobody may put it on a table of their own.
+          IF TG_RELID <> 'public.charges'::regclass THEN RAISE EXCEPTION '{_GROW}'; END IF;
           INSERT INTO public.charge_totals AS held ({_NAMES}, rho, delta) VALUES ({_NEW}, NEW.rho, NEW.delta)
           ON CONFLICT ({_NAMES}) DO UPDATE SET rho = held.rho + NEW.rho, delta = held.delta + NEW.delta;
           RETURN NULL;
