@@ -217,6 +217,12 @@ def test_each_analyst_has_a_share_of_their_own(ledger: Ledger) -> None:
     ledger.reserve(dataclasses.replace(charge("more", purpose="queries"), analyst="b" * 16), caps)
 
 
+def test_nobody_and_an_empty_name_are_one_account(ledger: Ledger, place: Path | URL) -> None:
+    for number, who in enumerate((None, "", None)):
+        ledger.burned(ledger.reserve(dataclasses.replace(charge(f"{number}", purpose="queries"), analyst=who), CAPS))
+    Ledger(place).close()
+
+
 COPY = (
     "INSERT INTO charges (seq, dataset, epoch, year, purpose, question, policy, unit, rho, delta, created, chain, "
     "state, answer) SELECT {seq}, dataset, epoch, year, purpose, 'new', policy, unit, rho, delta, created, chain, "
