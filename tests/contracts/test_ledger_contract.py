@@ -12,6 +12,7 @@ from sqlalchemy import URL
 import postgres
 from sfumato.errors import BudgetExhausted, Refused, StorageError
 from sfumato.privacy.ledger import Caps, Charge, Ledger
+from sfumato.privacy.mending import mend
 
 CAPS = Caps(purpose_rho=100, epoch_rho=100, epoch_delta=10, yearly_rho=150, yearly_delta=15)
 
@@ -194,6 +195,50 @@ def test_a_total_that_is_not_the_sum_of_its_charges_is_refused(ledger: Ledger, p
     Ledger(place).close()
     without_guards(place, damage)
     with pytest.raises(StorageError, match="not the sum of its charges"):
+        Ledger(place)
+
+
+LESS = (
+    "UPDATE charge_totals SET rho = rho - 1, delta = 0 WHERE epoch = '2026-11'",
+    "DELETE FROM charge_totals WHERE epoch = '2026-12'",
+    "DELETE FROM charge_totals",
+)
+MORE = (
+    "UPDATE charge_totals SET delta = delta + 1 WHERE epoch = '2026-11'",
+    "UPDATE charge_totals SET epoch = '2026-10' WHERE epoch = '2026-11'",
+    "DELETE FROM charges WHERE seq = 3",
+)
+CHANGED = ("DELETE FROM charges WHERE seq = 1", "UPDATE charges SET rho = 1 WHERE seq = 2")
+
+
+@pytest.mark.parametrize("damage", LESS)
+def test_totals_that_are_less_than_their_charges_are_added_up_again(
+    ledger: Ledger, place: Path | URL, damage: str
+) -> None:
+    for question, epoch in (("a", "2026-11"), ("b", "2026-11"), ("c", "2026-12")):
+        ledger.burned(ledger.reserve(charge(question, epoch=epoch), CAPS))
+    without_guards(place, damage)
+    assert mend(place) > 0
+    assert mend(place) == 0
+    again = Ledger(place)
+    with pytest.raises(BudgetExhausted):
+        again.reserve(charge("d", rho=81), CAPS)
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [*((one, "more than its charges") for one in MORE), *((one, "changed or removed") for one in CHANGED)],
+)
+def test_where_charges_may_be_missing_or_changed_no_total_is_touched(
+    ledger: Ledger, place: Path | URL, damage: str, why: str
+) -> None:
+    for question, epoch in (("a", "2026-11"), ("b", "2026-11"), ("c", "2026-12")):
+        ledger.burned(ledger.reserve(charge(question, epoch=epoch), CAPS))
+    without_guards(place, damage)
+    with pytest.raises(StorageError, match=why):
+        mend(place)
+    with pytest.raises(StorageError):
         Ledger(place)
 
 
