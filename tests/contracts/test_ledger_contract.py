@@ -12,6 +12,7 @@ from sqlalchemy import URL
 import postgres
 from sfumato.errors import BudgetExhausted, Refused, StorageError
 from sfumato.privacy.ledger import Caps, Charge, Ledger
+from sfumato.privacy.mending import mend
 
 CAPS = Caps(purpose_rho=100, epoch_rho=100, epoch_delta=10, yearly_rho=150, yearly_delta=15)
 
@@ -197,6 +198,50 @@ def test_a_total_that_is_not_the_sum_of_its_charges_is_refused(ledger: Ledger, p
         Ledger(place)
 
 
+LESS = (
+    "UPDATE charge_totals SET rho = rho - 1, delta = 0 WHERE epoch = '2026-11'",
+    "DELETE FROM charge_totals WHERE epoch = '2026-12'",
+    "DELETE FROM charge_totals",
+)
+MORE = (
+    "UPDATE charge_totals SET delta = delta + 1 WHERE epoch = '2026-11'",
+    "UPDATE charge_totals SET epoch = '2026-10' WHERE epoch = '2026-11'",
+    "DELETE FROM charges WHERE seq = 3",
+)
+CHANGED = ("DELETE FROM charges WHERE seq = 1", "UPDATE charges SET rho = 1 WHERE seq = 2")
+
+
+@pytest.mark.parametrize("damage", LESS)
+def test_totals_that_are_less_than_their_charges_are_added_up_again(
+    ledger: Ledger, place: Path | URL, damage: str
+) -> None:
+    for question, epoch in (("a", "2026-11"), ("b", "2026-11"), ("c", "2026-12")):
+        ledger.burned(ledger.reserve(charge(question, epoch=epoch), CAPS))
+    without_guards(place, damage)
+    assert mend(place) > 0
+    assert mend(place) == 0
+    again = Ledger(place)
+    with pytest.raises(BudgetExhausted):
+        again.reserve(charge("d", rho=81), CAPS)
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [*((one, "more than its charges") for one in MORE), *((one, "changed or removed") for one in CHANGED)],
+)
+def test_where_charges_may_be_missing_or_changed_no_total_is_touched(
+    ledger: Ledger, place: Path | URL, damage: str, why: str
+) -> None:
+    for question, epoch in (("a", "2026-11"), ("b", "2026-11"), ("c", "2026-12")):
+        ledger.burned(ledger.reserve(charge(question, epoch=epoch), CAPS))
+    without_guards(place, damage)
+    with pytest.raises(StorageError, match=why):
+        mend(place)
+    with pytest.raises(StorageError):
+        Ledger(place)
+
+
 def test_a_charge_whose_epoch_is_new_each_time_is_entered_after_all_others_were_looked_at(ledger: Ledger) -> None:
     for month in range(1, 13):
         ledger.reserve(charge(f"{month}", epoch=f"2026-{month:02}", rho=1, delta=0), CAPS)
@@ -215,6 +260,12 @@ def test_each_analyst_has_a_share_of_their_own(ledger: Ledger) -> None:
     with pytest.raises(BudgetExhausted, match="this analyst's share"):
         ledger.reserve(dataclasses.replace(charge("more", purpose="queries"), analyst="a" * 16), caps)
     ledger.reserve(dataclasses.replace(charge("more", purpose="queries"), analyst="b" * 16), caps)
+
+
+def test_nobody_and_an_empty_name_are_one_account(ledger: Ledger, place: Path | URL) -> None:
+    for number, who in enumerate((None, "", None)):
+        ledger.burned(ledger.reserve(dataclasses.replace(charge(f"{number}", purpose="queries"), analyst=who), CAPS))
+    Ledger(place).close()
 
 
 COPY = (

@@ -6,15 +6,22 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
+from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
 import postgres
 from sfumato.cli import db
 from sfumato.database import migrate, version
 from sfumato.errors import InputError, StorageError
-from sfumato.privacy.ledger import Ledger
+from sfumato.privacy.ledger import Caps, Charge, Ledger
 
 SECRET = "hunter2secret"
+CAPS = Caps(purpose_rho=100, epoch_rho=100, epoch_delta=10, yearly_rho=150, yearly_delta=15)
+CHARGE = Charge(
+    dataset="chats", epoch="2026-11", year="2026", purpose="release", question="q", policy="p", unit="user",
+    rho=10, delta=1, created="2026-11-21T00:00:00Z",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +52,12 @@ def test_init_makes_a_database_that_the_gateway_can_use_and_may_be_run_again() -
         assert SECRET not in said
         assert "is ready" in said
     Ledger(url.set(username="gate")).close()
+    for user in ("gate", "desk"):
+        with (
+            postgres.connected(url.set(username=user)) as connected,
+            pytest.raises(DBAPIError, match="permission denied to create temporary tables"),
+        ):
+            connected.exec_driver_sql("CREATE TEMP TABLE mine (body text)")
 
 
 def test_init_takes_the_database_from_the_environment(monkeypatch) -> None:
@@ -68,6 +81,19 @@ def test_status_and_migrate_of_a_data_directory(tmp_path: Path) -> None:
         "found": {"ledger": version.HEAD},
     }
     assert "as it was" in run("migrate", "--data", tmp_path)
+
+
+def test_migrate_adds_charges_up_again_where_totals_are_less(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.burned(ledger.reserve(CHARGE, CAPS))
+    ledger.close()
+    place = f"sqlite:///{tmp_path / 'ledger.db'}"
+    postgres.run(sql.make_url(place), "DROP TRIGGER totals_stay", "DELETE FROM charge_totals")
+    with pytest.raises(StorageError, match="sfumato db migrate"):
+        Ledger(tmp_path / "ledger.db")
+    assert "any more: 1" in run("migrate", "--data", tmp_path)
+    assert json.loads(run("migrate", "--data", tmp_path, "--json"))["raised_totals"] == 0
+    Ledger(tmp_path / "ledger.db").close()
 
 
 def test_status_fails_where_something_is_to_be_done_and_writes_nothing(tmp_path: Path) -> None:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import URL
 
 import audits
 import postgres
 from sfumato.audit import database as audit
-from sfumato.database import migrate, version
+from sfumato.database import migrate, roles, version
 from sfumato.errors import BudgetExhausted, StorageError
-from sfumato.privacy.charges import charges, totals
+from sfumato.privacy.charges import GENESIS, charges, content, link, totals
 from sfumato.privacy.ledger import Caps, Charge, Ledger
 from sfumato.serve import api_keys, release_table
 
@@ -133,6 +137,59 @@ def test_a_server_whose_tables_are_older_waits_for_the_operator(tmp_path: Path) 
     postgres.run(url, "UPDATE alembic_version SET version_num = '0001'")
     with pytest.raises(StorageError, match="sfumato db migrate"):
         Ledger(url)
+
+
+@pytest.fixture
+def third() -> URL:
+    """A server's database of version 3, with two charges: of nobody, and of an empty name."""
+    server = postgres.server()
+    url = server.admin.set(database=f"third_{next(postgres.numbers)}")
+    postgres.run(server.admin, f"CREATE DATABASE {url.database}")
+    roles.create(url)
+    engine = sql.create_engine(url)
+    with engine.begin() as db:
+        db.exec_driver_sql(f"SET LOCAL ROLE {roles.OWNER}")
+        config = migrate._config(migrate.ALL)
+        config.attributes["connection"] = db
+        command.upgrade(config, "0003")
+        for seq, analyst in ((1, None), (2, "")):
+            enter_by_hand(db, seq, analyst)
+    engine.dispose()
+    return url
+
+
+def enter_by_hand(db: sql.Connection, seq: int, analyst: str | None) -> None:
+    """A charge as a program of version 3 enters it."""
+    found = db.execute(sql.select(charges.c.chain).order_by(charges.c.seq.desc()).limit(1)).scalar_one_or_none()
+    fields = {**dataclasses.asdict(CHARGE), "question": f"q{seq}", "analyst": analyst}
+    row = {**fields, "seq": seq, "state": "reserved", "chain": link(found or GENESIS, content(fields))}
+    db.execute(charges.insert().values(row))
+
+
+def test_a_server_of_version_3_is_brought_up_to_date_with_what_was_spent(third: URL) -> None:
+    assert migrate.postgres(third) == "0003"
+    ledger = Ledger(third.set(username="gate"))
+    with pytest.raises(BudgetExhausted):
+        ledger.check(dataclasses.replace(CHARGE, question="r", rho=81), CAPS)
+    ledger.close()
+
+
+def test_a_charge_that_is_committed_while_a_server_is_migrated_is_in_the_totals(third: URL) -> None:
+    engine = sql.create_engine(third)
+    with ThreadPoolExecutor(1) as other, engine.connect() as db:
+        enter_by_hand(db, 3, None)
+        migrated = other.submit(migrate.postgres, third)
+        with postgres.connected(third) as looking:
+            for _ in range(200):
+                if looking.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar():
+                    break
+                time.sleep(0.05)
+        db.commit()
+        assert migrated.result(60) == "0003"
+    engine.dispose()
+    ledger = Ledger(third)
+    assert ledger.spent(dataset="chats") == (30, 3)
+    ledger.close()
 
 
 def test_only_a_member_of_the_owner_migrates() -> None:

@@ -54,7 +54,18 @@ TABLES = (
     "charges", "charge_totals", "releases", "api_keys", "audit_entries", "audit_nodes", "audit_checkpoints",
     "alembic_version", "sfumato_private.derived",
 )  # fmt: skip
+# A table of one's own, with the trigger that writes totals, would take back what was spent, or use up what is left.
+OWN_TABLE = (
+    "CREATE TEMP TABLE mine (dataset text, epoch text, year text, purpose text, unit text, analyst text, rho bigint, "
+    "delta bigint); CREATE TRIGGER x AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION public.{}(); "
+    "INSERT INTO mine VALUES ('chats', '2026-11', '2026', '{}', 'user', '', {}, {})"
+)
 FORBIDDEN_TO_BOTH = (
+    OWN_TABLE.format("charges_summed", "none", -1_000_000_000_000_000, -1_000_000_000_000_000),
+    OWN_TABLE.format("charges_summed", "release", 1000, 1000),
+    *(OWN_TABLE.format(name, "none", 1, 1) for name in ("charges_guard", "append_only", "totals_guard")),
+    "SELECT charges_summed()",
+    "INSERT INTO charge_totals VALUES ('chats', '2026-11', '2026', 'none', 'user', '', -1, -1)",
     *(f"DELETE FROM {table}" for table in TABLES),
     *(f"TRUNCATE {table}" for table in TABLES),
     *(f"DROP TABLE {table}" for table in TABLES),
@@ -126,6 +137,19 @@ def test_neither_gateway_nor_server_may_remove_change_or_look_behind(url: URL, u
 @pytest.mark.parametrize("statement", FORBIDDEN_TO_THE_SERVER)
 def test_the_server_adds_no_release_no_checkpoint_and_no_charge_of_a_release(url: URL, statement: str) -> None:
     change_nothing(url, "desk", statement)
+
+
+def test_totals_are_written_by_the_table_of_charges_only_and_count_what_is_spent(url: URL) -> None:
+    """Each line of defence by itself, as someone whom no right stops."""
+    before = everything(url)
+    with postgres.connected(url) as db:
+        for statement, why in (
+            (OWN_TABLE.format("charges_summed", "none", 1, 1), "a total only grows"),
+            ("INSERT INTO charge_totals VALUES ('x', '2026-11', '2026', 'none', 'user', '', -1, 0)", "totals_count"),
+        ):
+            with pytest.raises(DBAPIError, match=why):
+                db.exec_driver_sql(statement)
+    assert everything(url) == before
 
 
 @pytest.mark.parametrize("user", ["gate", "desk"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
+from sfumato.serve import logs
 from sfumato.serve.limits import Limits, Rates, Sliding, site
 from sites import HERE, Site
 
@@ -83,3 +86,12 @@ def test_a_key_that_asks_too_often_gets_429_and_another_key_goes_on(served):
         other = client.get("/v1/policy", headers=served.bearer("admin")).status_code
     assert (answers, other) == ([200] * 5 + [429] * 3, 200)
     assert len(served.written("read")) == 6
+
+
+def test_a_key_that_asks_too_often_for_a_held_page_is_one_entry_in_the_log(served):
+    stream = io.StringIO()
+    with served.client(rates=FEW) as client, logs.written(stream):
+        answers = [client.get(HERE, headers=served.bearer("analyst")).status_code for _ in range(8)]
+    assert '"held"' in stream.getvalue()
+    assert answers == [200] * 5 + [429] * 3
+    assert [event.rule for event in served.written("denied")] == ["limits.principal"]

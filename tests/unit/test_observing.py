@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -14,7 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from sfumato.errors import StorageError
-from sfumato.serve import logs, metrics, observe
+from sfumato.serve import gathered, logs, metrics, observe
 from sfumato.serve.gathered import Gathered
 from sites import HERE, Site
 
@@ -77,6 +78,42 @@ def test_a_requests_line_may_wait_but_comes_before_any_later_one_and_none_is_los
     assert (allow.dropped, CANARY in stream.getvalue()) == (3, False)
 
 
+class _Slow(io.StringIO):
+    """Takes a while for each write, so that whoever writes next waits for it."""
+
+    def write(self, text: str) -> int:
+        time.sleep(0.002)
+        return super().write(text)
+
+
+def test_lines_that_wait_and_lines_that_do_not_never_wait_for_each_other_for_ever(monkeypatch):
+    monkeypatch.setattr(gathered, "WAIT_SECONDS", 0)
+    stream = _Slow()
+    handler = Gathered(stream)
+    record = logging.makeLogRecord({"msg": "refused"})
+
+    def at_once():
+        for _ in range(100):
+            handler.handle(record)
+
+    def soon():
+        for _ in range(100):
+            handler.take("answered")
+            time.sleep(0.001)
+        handler._ended.set()
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (at_once, handler._run, soon)]
+    for thread in threads:
+        thread.start()
+    for thread in (threads[0], threads[2]):
+        thread.join(20)
+    handler._some.set()
+    threads[1].join(20)
+    assert not any(thread.is_alive() for thread in threads)
+    handler._write_waiting()
+    assert sorted(stream.getvalue().split()) == ["answered"] * 100 + ["refused"] * 100
+
+
 def test_a_line_is_the_same_whether_a_record_was_made_for_it_or_not(lines):
     read, allow = lines
     ours = logging.getLogger("sfumato.test")
@@ -130,6 +167,21 @@ def test_log_lines_of_requests_hold_templates_and_decisions_and_no_word_of_the_c
     assert (answered[0]["decision"], answered[0]["role"]) == ("allow", "analyst")
     assert answered[3]["reason"] == "unknown_key"
     assert CANARY not in stream.getvalue().lower()
+
+
+def test_a_head_request_is_counted_under_the_route_that_answered_it(site):
+    stream = io.StringIO()
+    with site.client() as client, logs.written(stream):
+        for _ in range(2):
+            assert client.head(HERE, headers=site.bearer("analyst")).status_code == 200
+        assert client.head(f"/v1/releases/rel_{0:020x}", headers=site.bearer("analyst")).status_code == 404
+    answered = [json.loads(line) for line in stream.getvalue().splitlines() if '"answered"' in line]
+    template = "/v1/releases/{release_id}"
+    assert [(line["method"], line["route"]) for line in answered] == [
+        ("HEAD", template),
+        ("HEAD", "held"),
+        ("HEAD", template),
+    ]
 
 
 def test_metrics_count_requests_and_decisions_under_closed_labels(site):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sqlite3
 import threading
 import time
 from base64 import urlsafe_b64encode
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -219,6 +221,20 @@ def test_ahead_does_each_thing_once_and_goes_on_after_a_failure():
     assert done == [2, "third"]
 
 
+def test_ahead_goes_on_after_a_moment_without_threads(monkeypatch):
+    ahead, done = Ahead(), threading.Event()
+
+    def none_left(_thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        ahead.ask("first", done.set)
+    assert not done.is_set()
+    ahead.ask("first", done.set)
+    assert done.wait(5)
+
+
 def test_denials_and_the_absence_of_a_key_are_never_remembered():
     access = Asked()
     recent = RecentDecisions(access, lambda: "same")
@@ -264,3 +280,25 @@ def test_the_stamp_of_a_database_moves_with_every_commit(tmp_path):
             seen.add(stamp())
     db.close()
     assert len(seen) == 51
+
+
+@pytest.mark.parametrize("resolution", [1, 2])
+def test_the_stamp_moves_where_a_file_system_notes_whole_seconds_only(tmp_path, resolution):
+    path, began = tmp_path / "keys.db", 1_800_000_000
+    clock = Clock()
+    stamp = file_stamp(path, now=lambda: int((began + clock.time) * 1e9))
+    seen = []
+    with sqlite3.connect(path, isolation_level=None) as db:
+        db.execute("create table t (x)")
+        for moment in (0.0, 0.2, resolution - 0.1):
+            clock.time = moment
+            db.execute("insert into t values (1)")
+            db.execute("delete from t")
+            os.utime(path, (began, began))
+            for later in (0.0, 0.05):
+                clock.time = moment + later
+                seen.append(stamp())
+        clock.time = 10.0
+        seen.append(stamp())
+    db.close()
+    assert [one == other for one, other in pairwise(seen)] == [True, False] * 3

@@ -43,17 +43,25 @@ def init(
 
 @group.command()
 def migrate(database: Database = None, data: DataHere = None, json: Json = False) -> None:
-    """Bring the tables to this program's version. SQLite files are also brought there when they are opened."""
+    """Bring the tables to this program's version, and the ledger's totals to its charges, where they are less.
+
+    SQLite files are also brought to the version when they are opened.
+    """
     from sfumato.database import backup, migrate, url, version
+    from sfumato.privacy.mending import mend
 
     if database is not None:
         place = url.parse(database)
         before = {url.shown(place): migrate.postgres(place)}
+        raised = mend(place)
     else:
-        there = _there(data)
-        before = {part: migrate.sqlite(path, part) for part, path in backup.files(there).items() if path.exists()}
+        there = {part: path for part, path in backup.files(_there(data)).items() if path.exists()}
+        before = {part: migrate.sqlite(path, part) for part, path in there.items()}
+        raised = mend(there["ledger"]) if "ledger" in there else 0
     if json:
-        printing.result({"version": version.HEAD, "before": before})
+        printing.result({"version": version.HEAD, "before": before, "raised_totals": raised})
+    elif raised:
+        printing.note(f"totals that were less than their charges, and are not any more: {raised}")
     for name, old in () if json else before.items():
         printing.note(f"{name}: {'as it was' if old == version.HEAD else 'brought'} at version {version.HEAD}")
 

@@ -117,6 +117,7 @@ def restore_dump(source: Path, admin: URL) -> None:
                 raise InputError("this database has a ledger already; restore into an empty one")
         roles.create(admin, in_database=False)
         _run("pg_restore", ["--single-transaction", "--exit-on-error", str(source)], admin, stdout=subprocess.DEVNULL)
+        roles.create(admin)  # the rights on the database itself are in no dump
         with translated("the database"), engine.connect() as db:
             version.refuse_newer(version.found(db))
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from sfumato.errors import StorageError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from alembic.config import Config
     from sqlalchemy import URL, Connection
@@ -81,6 +82,25 @@ def postgres(url: URL) -> str | None:
             for statement in roles.rights():
                 db.exec_driver_sql(statement)
         return before
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def as_owner(place: Path | URL) -> Iterator[Connection]:
+    """One transaction as the owner of the tables; in a SQLite file, as its only writer.
+
+    Raises:
+        StorageError: the user is no member of sfumato_owner.
+    """
+    engine = _file(place, "rw") if isinstance(place, Path) else server.engine(place)
+    try:
+        with engine.begin() as db:
+            if isinstance(place, Path):
+                db.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                _become_owner(db)
+            yield db
     finally:
         engine.dispose()
 

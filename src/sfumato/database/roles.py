@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MIGRATION_LOCK = 0x5F_0D_B0_01  # any number, the same for all who migrate
 OWNER, PIPELINE, SERVING = ROLES = ("sfumato_owner", "sfumato_pipeline", "sfumato_serving")
+_HERE = "quote_ident(current_database())"
 _PUBLISHED = "purpose = 'release'"
 
 
@@ -57,6 +58,8 @@ def schemas() -> list[str]:
         f"GRANT USAGE ON SCHEMA public TO {PIPELINE}, {SERVING}",
         f"CREATE SCHEMA IF NOT EXISTS sfumato_private AUTHORIZATION {OWNER}",
         "REVOKE ALL ON SCHEMA sfumato_private FROM PUBLIC",
+        # No part needs a table of its own to work with, and triggers of one could be tried on what is here.
+        f"DO $$ BEGIN EXECUTE 'REVOKE TEMPORARY ON DATABASE ' || {_HERE} || ' FROM PUBLIC'; END $$",
     ]
 
 
@@ -78,6 +81,8 @@ def rights() -> list[str]:
         f"GRANT SELECT ON audit_checkpoints TO {both}",
         f"GRANT INSERT ON audit_checkpoints TO {PIPELINE}",  # who serves holds no key to sign one with
         f"GRANT SELECT, INSERT, UPDATE (state, answer) ON charges TO {both}",
+        # A trigger fires whoever may call its function; who may call it could put it on another table.
+        f"REVOKE ALL ON FUNCTION charges_guard, append_only, charges_summed, totals_guard FROM PUBLIC, {both}",
         "REVOKE ALL ON PROCEDURE enter_charge FROM PUBLIC",
         f"GRANT EXECUTE ON PROCEDURE enter_charge TO {both}",  # which does what they may do themselves
         "ALTER TABLE charges ENABLE ROW LEVEL SECURITY",

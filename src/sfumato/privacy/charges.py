@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 import rfc8785
 import sqlalchemy as sql
 
+from sfumato.errors import StorageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sqlalchemy import Connection
 
 GENESIS = "0" * 64
 CHAINED = ("dataset", "epoch", "year", "purpose", "question", "policy", "unit", "rho", "delta", "created")
@@ -86,6 +90,21 @@ def content(row: Mapping[str, Any]) -> dict[str, Any]:
     """What never changes of a row. Who asked is part of it where somebody asked: older rows keep their hash."""
     fields = {name: row[name] for name in CHAINED}
     return fields if row["analyst"] is None else {**fields, "analyst": row["analyst"]}
+
+
+def check_chain(db: Connection, name: str) -> None:
+    """Fail closed on a ledger whose rows were removed, reordered or edited; that the last ones are gone, totals tell.
+
+    Raises:
+        StorageError: they were.
+    """
+    columns = [charges.c[column] for column in ("seq", "chain", "analyst", *CHAINED)]
+    previous, expected = GENESIS, 1
+    for row in db.execute(sql.select(*columns).order_by(charges.c.seq)).mappings():
+        previous = link(previous, content(dict(row)))
+        if row["seq"] != expected or row["chain"] != previous:
+            raise StorageError(f"{name}: row {expected} of the ledger was changed or removed; restore it from a backup")
+        expected += 1
 
 
 def link(previous: str, fields: Mapping[str, object]) -> str:

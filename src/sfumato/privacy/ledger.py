@@ -18,13 +18,13 @@ import sqlalchemy as sql
 from sfumato.database.failures import translated
 from sfumato.errors import StorageError
 from sfumato.privacy import standing
-from sfumato.privacy.charges import CHAINED, GENESIS, Caps, Charge, charges, content, link
+from sfumato.privacy.charges import Caps, Charge, charges, check_chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import URL, Connection, Row
+    from sqlalchemy import URL, Connection
 
 __all__ = ["Book", "Caps", "Charge", "Entry", "Ledger", "Reservation"]
 _WHAT = "the ledger"
@@ -180,24 +180,15 @@ class Ledger:
             raise StorageError("the ledger no longer holds this reservation open; nothing was published")
 
     def _check_chain(self) -> None:
-        """Fail closed on a ledger whose rows were removed, reordered or edited."""
-        previous, expected = GENESIS, 1
-        columns = [charges.c[name] for name in ("seq", "chain", "analyst", *CHAINED)]
+        """Fail closed on a ledger whose rows, or their totals, are not what was entered."""
         with translated(_WHAT), self._book.statement() as db:
-            for row in db.execute(sql.select(*columns).order_by(charges.c.seq)):
-                previous, expected = self._checked(row, previous, expected), expected + 1
+            check_chain(db, self._book.name)
         with translated(_WHAT), self._book.statement() as db:
             if db.execute(standing.UNLIKE).scalar_one():
-                raise StorageError(f"{self._book.name}: a total is not the sum of its charges; restore a backup")
-
-    def _checked(self, row: Row[tuple[object, ...]], previous: str, expected: int) -> str:
-        held = row._mapping  # noqa: SLF001 - a public accessor
-        chain = link(previous, content(dict(held)))
-        if held["seq"] != expected or held["chain"] != chain:
-            raise StorageError(
-                f"{self._book.name}: row {expected} of the ledger was changed or removed; restore it from a backup"
-            )
-        return chain
+                raise StorageError(
+                    f"{self._book.name}: a total is not the sum of its charges; `sfumato db migrate` adds them up "
+                    "again, or says why it can't"
+                )
 
 
 def _book(place: Path | URL) -> Book:

@@ -64,17 +64,23 @@ def _standing() -> sql.Select[Any]:
 STANDING = _standing()  # built once: a turn at writing is short, and the next in line waits for it
 
 
+def _summed() -> sql.Select[Any]:
+    """What the totals should be. Nobody and the empty name are one account, as they are to the trigger."""
+    nobody = sql.func.coalesce(charges.c.analyst, sql.literal_column("''"))
+    account = {name: nobody if name == "analyst" else charges.c[name] for name in ACCOUNT}
+    sums = [sql.cast(sql.func.sum(charges.c[name]), sql.BigInteger).label(name) for name in ("rho", "delta")]
+    return sql.select(*(value.label(name) for name, value in account.items()), *sums).group_by(*account.values())
+
+
 def _unlike() -> sql.Select[Any]:
     """How many accounts have a total that is not the sum of their rows, or rows and no total."""
-    account = [sql.func.coalesce(charges.c[name], "").label(name) for name in ACCOUNT]
-    summed = [sql.cast(sql.func.sum(charges.c[name]), sql.BigInteger).label(name) for name in ("rho", "delta")]
-    rows = sql.select(*account, *summed).group_by(*(charges.c[name] for name in ACCOUNT))
-    kept = sql.select(*(totals.c[name] for name in (*ACCOUNT, "rho", "delta")))
-    both = (rows.except_(kept), kept.except_(rows))
+    both = (SUMMED.except_(KEPT), KEPT.except_(SUMMED))
     counts = (sql.select(sql.func.count()).select_from(one.subquery()).scalar_subquery() for one in both)
     return sql.select(sum(counts, start=sql.literal(0)))
 
 
+SUMMED = _summed()
+KEPT = sql.select(*(totals.c[name] for name in (*ACCOUNT, "rho", "delta")))
 UNLIKE = _unlike()
 
 

@@ -29,7 +29,12 @@ class Ahead:
             if self._runs:
                 return
             self._runs = True
-        threading.Thread(target=self._run, name="ahead", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="ahead", daemon=True).start()
+        except RuntimeError:  # no more threads for now: whoever needs it does it, and the next one to ask tries again
+            with self._guard:
+                self._asked.clear()
+                self._runs = False
 
     def _run(self) -> None:
         while True:

@@ -189,7 +189,7 @@ class Audited:
         decision = self._access.at_hand(token, operation)
         if decision is None or decision.principal is None or not decision.allowed or operation not in _READS:
             return None
-        if self._reads.full or self._limits.principal(decision.principal.key_id) is not None:
+        if self._reads.full or not self._limits.goes_on(decision.principal.key_id):
             return None  # `decide` says what is to be said
         asked = CURRENT.get()
         if asked is not None:

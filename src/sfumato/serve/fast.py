@@ -50,6 +50,7 @@ class Fast:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})  # one for both scopes: what the routes leave there is seen outside
+        came = scope
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         if scope["method"] == "GET" and not scope["query_string"]:
@@ -57,7 +58,11 @@ class Fast:
             if found is not None:
                 await _send(*found, send)
                 return
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if "route" in scope:
+                came["route"] = scope["route"]  # logs and metrics look there
 
     def _page(self, scope: Scope) -> tuple[Page, str, str | None] | None:
         """The page, how it may be cached, and what the caller holds; where everything about it is at hand."""

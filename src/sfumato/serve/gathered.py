@@ -26,13 +26,12 @@ class Gathered(logging.StreamHandler["TextIO"]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._waiting: deque[str] = deque()
-        self._out = threading.Lock()
         self._some = threading.Event()
         self._ended = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write what waits, and then this."""
-        with self._out:
+        with self._alone():
             self._write_waiting()
             super().emit(record)
 
@@ -42,8 +41,7 @@ class Gathered(logging.StreamHandler["TextIO"]):
         if not self._some.is_set():
             self._some.set()
         if len(self._waiting) >= MOST_WAITING:
-            with self._out:
-                self._write_waiting()
+            self._write_waiting()
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -56,23 +54,31 @@ class Gathered(logging.StreamHandler["TextIO"]):
             self._ended.set()
             self._some.set()
             thread.join()
-            with self._out:
-                self._write_waiting()
+            self._write_waiting()
 
     def _run(self) -> None:
         while not self._ended.is_set():
             self._some.wait()
             self._ended.wait(WAIT_SECONDS)
             self._some.clear()
-            with self._out:
-                self._write_waiting()
+            self._write_waiting()
 
     def _write_waiting(self) -> None:
-        lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        if not lines:
-            return
+        with self._alone():
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            if not lines:
+                return
+            try:
+                self.stream.write("\n".join(lines) + "\n")
+                self.flush()
+            except (OSError, ValueError):
+                return  # nobody reads any more; a server does not end for that
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock that `handle` and `flush` take too: a second one would be taken in either order."""
+        self.acquire()
         try:
-            self.stream.write("\n".join(lines) + "\n")
-            self.flush()
-        except (OSError, ValueError):
-            return  # nobody reads any more; a server does not end for that
+            yield
+        finally:
+            self.release()

@@ -51,6 +51,10 @@ class Limits:
         """Count a request of a known principal."""
         return self._hit(self._principal, "principal", key_id)
 
+    def goes_on(self, key_id: str) -> bool:
+        """Count a request of a known principal; where it is one too many, nobody is told: `principal` tells."""
+        return self._principal.hit(key_id) is None
+
     def stranger(self, address: str | None) -> Excess | None:
         """Count a request without a valid credential, from this address and from anywhere."""
         return self._hit(self._stranger, "stranger", site(address)) or self._hit(self._strangers, "strangers", "all")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SECONDS = 1.0
 AHEAD = SECONDS / 2  # before they are too old, releases that are in use are read again
 DECISIONS = 1000
-TICK_NS = 100_000_000  # many times what a file system's clock may lag
+TICK_NS = 3_000_000_000  # more than the coarsest time that a file system notes: two seconds
 _COUNTER = slice(24, 28)  # of a SQLite file's header: the change counter, which every commit moves
 
 
@@ -143,8 +143,8 @@ class RecentDecisions:
 def file_stamp(path: Path, *, now: Callable[[], int] = time.time_ns) -> Callable[[], Hashable | None]:
     """A stamp of a SQLite file with a rollback journal: its identity, size and time, and its change counter if need be.
 
-    A commit moves the file's time, but two within one tick of the system's clock leave it the same; so while the time
-    is that recent, the counter, which every commit moves, is read too.
+    A commit moves the file's time, but two within one tick of the file system's clock, which may be seconds, leave it
+    the same; so while the time is that recent, the counter, which every commit moves, is read too.
     """
     location = os.fspath(path)
 

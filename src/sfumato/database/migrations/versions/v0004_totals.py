@@ -25,18 +25,22 @@ def upgrade() -> None:
     """Sum what is there, and keep the sums."""
     if "ledger" not in context.config.attributes["parts"]:
         return
+    on_server = op.get_context().dialect.name == "postgresql"
+    if on_server:  # no charge may come between the sums and the trigger; and row security will need as much
+        op.execute("LOCK TABLE charges IN ACCESS EXCLUSIVE MODE")
     op.create_table(
         "charge_totals",
         *(sql.Column(name, sql.String, nullable=False, primary_key=True) for name in _ACCOUNT),
         sql.Column("rho", sql.BigInteger, nullable=False),
         sql.Column("delta", sql.BigInteger, nullable=False),
+        sql.CheckConstraint("rho >= 0 AND delta >= 0", name="totals_count"),
     )
     op.execute(
         f"INSERT INTO charge_totals ({_NAMES}, rho, delta) "
         "SELECT dataset, epoch, year, purpose, unit, coalesce(analyst, ''), sum(rho), sum(delta) FROM charges "
-        f"GROUP BY {_NAMES}"
+        "GROUP BY dataset, epoch, year, purpose, unit, coalesce(analyst, '')"
     )
-    (_on_server if op.get_context().dialect.name == "postgresql" else _in_file)()
+    (_on_server if on_server else _in_file)()
 
 
 def _in_file() -> None:
@@ -61,8 +65,10 @@ def _in_file() -> None:
 def _on_server() -> None:
     op.execute(f"""
         CREATE FUNCTION charges_summed() RETURNS trigger
-        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         BEGIN
+          -- It has its owner's rights: nobody may put it on a table of their own.
+          IF TG_RELID <> 'public.charges'::regclass THEN RAISE EXCEPTION '{_GROW}'; END IF;
           INSERT INTO public.charge_totals AS held ({_NAMES}, rho, delta) VALUES ({_NEW}, NEW.rho, NEW.delta)
           ON CONFLICT ({_NAMES}) DO UPDATE SET rho = held.rho + NEW.rho, delta = held.delta + NEW.delta;
           RETURN NULL;
