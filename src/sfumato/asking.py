@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import fields as fields_of
 from typing import TYPE_CHECKING
 
 import rfc8785
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 TRIES = 2
+_QUOTED = json.JSONEncoder(ensure_ascii=False)
+_USED = tuple(field.name for field in fields_of(Usage))
 FORMS = 256  # schemas whose canonical form is at hand; a walk through a tree has one for each node
 
 
@@ -87,12 +89,14 @@ class Remembering(Private):
 
 def _string(text: str) -> bytes:
     """As RFC 8785 has it, at the speed of the standard library, which escapes the same characters the same way."""
-    return json.dumps(text, ensure_ascii=False).encode()
+    return _QUOTED.encode(text).encode()
 
 
 def _encoded(reply: Reply) -> bytes:
     fields = None if reply.fields is None else dict(reply.fields)
-    return json.dumps({"fields": fields, "failure": reply.failure, "usage": asdict(reply.usage)}).encode()
+    return json.dumps(
+        {"fields": fields, "failure": reply.failure, "usage": {name: getattr(reply.usage, name) for name in _USED}}
+    ).encode()
 
 
 def _decoded(answer: bytes) -> Reply:

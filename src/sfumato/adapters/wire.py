@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sfumato.model.prompt import Prompt
     from sfumato.model.strict_json import Json, JsonObject
 
+_PLAIN = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 LONGEST_REPLY = 1 << 20  # characters: far beyond any max_tokens of ours, short of what a bad server could choke us with
 THINKING_ROOM = 4096  # tokens; where thinking can't be turned off, it comes out of max_tokens
 PROVIDERS_OWN = 1024  # tokens; what a provider may add to a prompt of its own: the wording of the schema
@@ -98,7 +99,7 @@ def question(prompt: Prompt, endpoint: Endpoint, *, dialect: Dialect, factor: in
     if config:
         fields["output_config"] = config
     # A lone surrogate is no text that any provider could read; it must not fail in a message that shows the rest.
-    body = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    body = _PLAIN.encode(fields).encode("utf-8", "replace")
     return Question(body=body, prompt_tokens=len(body) + PROVIDERS_OWN, max_tokens=max_tokens)
 
 

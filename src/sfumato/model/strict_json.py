@@ -70,7 +70,7 @@ def object_at(text: str, start: int) -> tuple[JsonObject, int]:
     """
     with _no_other_error():
         value, end = _DECODER.raw_decode(text, start)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        _PLAIN.encode(value).encode("utf-8")
     return value, end
 
 
@@ -108,6 +108,7 @@ def _finite(digits: str) -> float:
     return value
 
 
+_PLAIN = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_without_duplicates,
     parse_constant=_refuse_constant,
