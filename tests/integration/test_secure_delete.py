@@ -22,7 +22,7 @@ def audit(folder):
 
 def ledger(folder):
     opened = SqliteBook(folder / "ledger.db")
-    return folder / "ledger.db", opened.writing, opened.close
+    return folder / "ledger.db", opened._engine.begin, opened.close
 
 
 def keys(folder):
