@@ -72,8 +72,8 @@ def trusted() -> ssl.SSLContext:
 def open_client(endpoint: Endpoint, api_key: str | None, trust: ssl.SSLContext) -> aiohttp.ClientSession:
     """A client for the running event loop: no proxy, no cookie, no header but ours; every read has its time-out.
 
-    Not Anthropic's SDK: only bodies of our own and raw responses pass here. That took it milliseconds of CPU a call, and
-    the environment could tell it to print them.
+    Not Anthropic's SDK: only bodies of our own and raw responses pass here. That took it milliseconds of CPU a call,
+    and the environment could tell it to print them.
     """
     import aiohttp
 
