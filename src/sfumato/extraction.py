@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sfumato.vault.keystore import EpochKey
     from sfumato.vault.rawzone import RawZone
 
-BATCH = 4096  # conversations in memory at once
+BATCH = 4096  # conversations of one segment in memory at once
 SEGMENTS_AT_ONCE = 2  # while a model is asked about one, what it said of the other is put away
 LONGEST_FAREWELL_S = 5.0  # for a segment to notice that the run is over
 SEGMENTS_IN_BATCH_MODE = 16  # waiting for a provider's batches, each a segment of a few megabytes

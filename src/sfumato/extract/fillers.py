@@ -17,7 +17,7 @@ _SAID = {
         "quisiera saber"
     ),
     "fr": (
-        "aide aide-moi aider aidez aidez-moi aimerais besoin bonjour commence commencer dire dis essaie "
+        "aide aider aidez aimerais besoin bonjour commence commencer dire dis essaie "
         "essaye explique expliquer expliquez facile facilement façon manière meilleur meilleure merci montre "
         "montrer montrez peux pourrais pourriez pouvez question salut savoir svp veux voudrais voulais"
     ),
@@ -27,7 +27,7 @@ _SAID = {
         "soll sollte trick versuche versuchen will wissen würde zeig zeige zeigen"
     ),
     "pt": (
-        "ajuda ajudar ajude ajude-me começar começo consegue conseguir diga dizer explica explicar explique "
+        "ajuda ajudar ajude começar começo consegue conseguir diga dizer explica explicar explique "
         "favor fácil forma gostaria jeito maneira melhor mostra mostrar mostre obrigada obrigado oi olá "
         "pergunta pode poderia preciso queria quero saber tentando tento"
     ),

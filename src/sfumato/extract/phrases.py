@@ -81,7 +81,7 @@ def _stop_words(language: str) -> frozenset[str]:
 
     own = stopwords(language) if language not in {"", "en"} else ()
     asking = FILLERS["en"] | FILLERS.get(language, frozenset())
-    return ENGLISH | asking | frozenset(unicodedata.normalize("NFKC", word) for word in own)
+    return ENGLISH | frozenset(unicodedata.normalize("NFKC", word) for word in (*asking, *own))
 
 
 def candidate_phrases(text: str, language: str, *, limit: int = 12) -> tuple[str, ...]:
