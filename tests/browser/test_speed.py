@@ -1,10 +1,10 @@
-"""Three thousand topics: seen soon after signing in, and no frame of panning, zooming or scrolling takes long."""
+"""Three thousand topics: seen soon after signing in, and no task of panning, zooming, scrolling or colouring takes long."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
-from itertools import pairwise
 
 import pytest
 from playwright.sync_api import expect
@@ -18,8 +18,9 @@ from sfumato.serve.api_keys import ApiKeys
 from sfumato.serve.store import ReleaseStore
 
 TOPICS, TOPS = 3000, 40
-FIRST_VIEW_MS, LONG_TASK_MS, FRAMES, WHEELS = 1500, 100, 40, 12
-SLOWER = 2.5  # work that takes 70 ms on a quiet machine was seen to take 112 where two cores are shared by ten
+FIRST_VIEW_MS, LONG_TASK_MS, FRAMES, WHEELS, REST_MS = 1500, 100, 40, 12, 500
+FRAME = "() => new Promise(requestAnimationFrame)"
+SLOWER = 2.5  # by the clock, where two cores are shared by ten
 
 
 def large():
@@ -59,28 +60,37 @@ class Work:
         return 1000 * next(one["value"] for one in metrics if one["name"] == "TaskDuration")
 
 
-def longest_step(page, work: Work, box) -> float:
-    """The most work that one step of dragging the map, zooming across its levels, or scrolling the list takes."""
+def longest_task(page, box) -> float:
+    """The most processor time, in ms, of one task of the page's main thread while one moves about.
+
+    One drags the map, zooms across its levels, scrolls the list and colours by another number, each time to its rest.
+    """
+    browser = page.context.browser
+    browser.start_tracing(page=page, categories=["devtools.timeline", "disabled-by-default-devtools.timeline"])
     page.mouse.move(box["x"] + 200, box["y"] + 200)
     page.mouse.down()
-    steps = [work.done()]
     for step in range(FRAMES):
         page.mouse.move(box["x"] + 200 + 4 * step, box["y"] + 200 + 2 * step)
-        page.evaluate("() => new Promise(requestAnimationFrame)")
-        steps.append(work.done())
+        page.evaluate(FRAME)
     page.mouse.up()
     for turn in [120] * WHEELS + [-120] * WHEELS:
         page.mouse.wheel(0, turn)
-        page.evaluate("() => new Promise(requestAnimationFrame)")
-        steps.append(work.done())
+        page.evaluate(FRAME)
     page.locator("[role=tree]").evaluate("(tree) => tree.scrollTo(0, tree.scrollTop === 0 ? 800 : 0)")
-    page.evaluate("() => new Promise(requestAnimationFrame)")
-    steps.append(work.done())
-    return max(later - earlier for earlier, later in pairwise(steps))
+    page.evaluate(FRAME)
+    for lens in ("language:de", "users"):
+        page.get_by_label("Sort and colour by").select_option(lens)
+        page.wait_for_timeout(REST_MS)
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    main = {event["tid"] for event in events if event["name"] == "UpdateLayoutTree"}
+    ended = (event for event in events if "tdur" in event)
+    tasks = [event["tdur"] / 1000 for event in ended if event["name"] == "RunTask" and event["tid"] in main]
+    assert len(tasks) > FRAMES
+    return max(tasks)
 
 
 def test_the_first_view_of_3000_topics_is_there_in_time_and_moving_about_stays_smooth(page, address):
-    """Measured as work of the main thread; no single step of moving about may take more than a long task would."""
+    """Measured as work of the main thread, by its tasks as the browser's own trace has them."""
     page.goto(address)  # once, so that the server has read and verified the release, as it has for the second visitor
     expect(page.get_by_role("treeitem").first).to_be_visible(timeout=90_000)
     page.goto("about:blank")
@@ -94,10 +104,10 @@ def test_the_first_view_of_3000_topics_is_there_in_time_and_moving_about_stays_s
     expect(page.locator(".map-svg")).to_have_attribute("data-level", "1")
     expect(page.locator("circle.spot")).not_to_have_count(TOPS)
     page.wait_for_timeout(600)
-    longest = min(longest_step(page, work, box) for _ in range(3))  # other work on the machine only ever adds
-    print(f"first view {first:.0f} ms of work, {wall:.0f} ms by the clock; longest step {longest:.0f} ms of work")
+    longest = min(longest_task(page, box) for _ in range(3))  # other work on the machine only ever adds
+    print(f"first view {first:.0f} ms of work, {wall:.0f} ms by the clock; longest task {longest:.0f} ms of work")
     assert 0 < first < FIRST_VIEW_MS
     assert wall < SLOWER * FIRST_VIEW_MS
-    assert 0 < longest < SLOWER * LONG_TASK_MS
+    assert 0 < longest < LONG_TASK_MS
     assert page.faults == []
     assert page.locator("[role=treeitem]").count() < 100  # only the rows in sight are in the document

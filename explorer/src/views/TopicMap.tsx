@@ -257,23 +257,26 @@ interface CirclesProps extends Sight {
   selected: Node | null;
 }
 
-const MANY = 300; // so many circles are made in one frame; more come with the next ones
+const MANY = 300; // circles of one part: in one frame no more than these come and go
 
 const seen = ({ left, top, span }: Sight, spots: readonly Spot[]): readonly Spot[] =>
-  spots.length < MANY ? spots : spots.filter(({ x, y, high }) => x + high > left && y + high > top && x - high < left + span && y - high < top + span);
+  spots.filter(({ x, y, high }) => x + high > left && y + high > top && x - high < left + span && y - high < top + span);
 
 const Circles = memo(function Circles({ levels, depth, lens, palette, selected, left, top, span }: CirclesProps) {
   const here = levels[depth] ?? [];
   const parts = useMemo(() => [...Array(Math.ceil(here.length / MANY)).keys()].map((part) => here.slice(part * MANY, (part + 1) * MANY)), [here]);
-  const drawn = useGrowing(parts, parts.length);
-  const sight = { left, top, span };
+  const few = here.length < MANY; // all of them are drawn, in sight or not
+  const sight = useMemo(() => (few ? null : { left, top, span }), few ? [few] : [few, left, top, span]);
+  const aim = useMemo(() => ({ sight, lens, palette }), [sight, lens, palette]);
+  const drawn = useOneByOne(parts, aim);
   const chosen = new Set(selected ? path(selected) : []);
   return (
     <>
-      <Mist spots={levels[depth + 1] ?? []} {...sight} />
-      {parts.slice(0, drawn).map((spots, at) => (
-        <Part key={`${depth} ${at}`} spots={spots} lens={lens} palette={palette} {...sight} />
-      ))}
+      <Mist spots={levels[depth + 1] ?? []} left={left} top={top} span={span} />
+      {parts.map((spots, at) => {
+        const by = drawn[at];
+        return by && <Part key={`${depth} ${at}`} spots={spots} {...by} />;
+      })}
       {chosen.size > 0 &&
         here
           .filter((spot) => chosen.has(spot.node))
@@ -282,20 +285,8 @@ const Circles = memo(function Circles({ levels, depth, lens, palette, selected, 
   );
 });
 
-/** How many of the parts to draw: one at first and with each frame one more. */
-function useGrowing(of: unknown, all: number): number {
-  const [grown, grow] = useState({ of, to: 1 });
-  const to = grown.of === of ? grown.to : 1;
-  useEffect(() => {
-    if (to >= all) return;
-    const frame = requestAnimationFrame(() => grow({ of, to: to + 1 }));
-    return () => cancelAnimationFrame(frame);
-  }, [of, to, all]);
-  return to;
-}
-
 const Mist = memo(function Mist({ spots, ...sight }: Sight & { spots: readonly Spot[] }) {
-  const near = seen(sight, spots);
+  const near = spots.length < MANY ? spots : seen(sight, spots);
   if (near.length >= MANY) return <path class="hints" d={near.map((spot) => `M${spot.x.toFixed(1)} ${spot.y.toFixed(1)}h0`).join("")} />;
   return (
     <>
@@ -306,16 +297,37 @@ const Mist = memo(function Mist({ spots, ...sight }: Sight & { spots: readonly S
   );
 });
 
-interface PartProps extends Sight {
+/** What each part was last drawn by: one of them is brought up to date at once, and with each frame that follows one more. */
+function useOneByOne<Aim>(parts: readonly unknown[], aim: Aim): readonly (Aim | undefined)[] {
+  const held = useRef<{ parts: readonly unknown[]; drawn: (Aim | undefined)[]; next: number }>({ parts, drawn: [], next: 0 });
+  const [, again] = useState(0);
+  if (held.current.parts !== parts) held.current = { parts, drawn: [], next: 0 };
+  const { drawn, next } = held.current;
+  const order = parts.map((_, step) => (next + step) % parts.length).filter((at) => drawn[at] !== aim);
+  const [first] = order;
+  if (first !== undefined) {
+    drawn[first] = aim;
+    held.current.next = (first + 1) % parts.length;
+  }
+  useEffect(() => {
+    if (order.length < 2) return;
+    const frame = requestAnimationFrame(() => again((turn) => turn + 1));
+    return () => cancelAnimationFrame(frame);
+  });
+  return drawn;
+}
+
+interface PartProps {
   spots: readonly Spot[];
   lens: Lens;
   palette: Palette;
+  sight: Sight | null;
 }
 
-const Part = memo(function Part({ spots, lens, palette, ...sight }: PartProps) {
+const Part = memo(function Part({ spots, lens, palette, sight }: PartProps) {
   return (
     <>
-      {seen(sight, spots).map((spot) => {
+      {(sight ? seen(sight, spots) : spots).map((spot) => {
         const { tone, sureness } = painted(spot, lens, palette);
         return (
           <circle
