@@ -1,10 +1,15 @@
-"""Shared by all tests: where the real corpora lie, if they do, and a keyring of throw-away keys."""
+"""Shared by all tests: where the real corpora lie, if they do, and how much of them is read."""
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CORPORA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -15,3 +20,28 @@ def corpora() -> Path:
     if not CORPORA.is_dir():
         pytest.skip("no real corpora beside this checkout")
     return CORPORA
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="read real corpora to their end, not their first part")
+
+
+@pytest.fixture
+def whole(request: pytest.FixtureRequest) -> bool:
+    """Whether tests read all of a corpus: `pytest --whole`."""
+    return bool(request.config.getoption("--whole"))
+
+
+@pytest.fixture
+def irc(corpora: Path, tmp_path: Path, whole: bool) -> Callable[[int], Path]:
+    """The real support conversations as a file, the first so many unless the whole is wanted."""
+
+    def first(records: int) -> Path:
+        source, cut = corpora / "irc_ubuntu_train" / "conversations.jsonl", tmp_path / "irc.jsonl"
+        if whole:
+            return source
+        with source.open() as lines:
+            cut.write_text("".join(islice(lines, records)))
+        return cut
+
+    return first

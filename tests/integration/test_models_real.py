@@ -1,10 +1,10 @@
-"""Two thousand real conversations through the command, a stand-in as every model, formally and as Clio did it."""
+"""Real conversations through the command, a stand-in as every model, formally and as Clio did it."""
 
 from __future__ import annotations
 
 import json
-from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,16 +12,11 @@ from gateways import MODELS, stats
 from sfumato.standin.server import running
 from terminal import sfumato
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 POLICIES = Path(__file__).parents[2] / "policies"
-RECORDS = 2_000
-
-
-@pytest.fixture
-def corpus(tmp_path: Path, corpora: Path) -> Path:
-    source, cut = corpora / "irc_ubuntu_train" / "conversations.jsonl", tmp_path / "chats.jsonl"
-    with source.open() as lines:
-        cut.write_text("".join(islice(lines, RECORDS)))
-    return cut
+RECORDS = 1_000
 
 
 def with_models(folder: Path) -> Path:
@@ -35,8 +30,10 @@ def with_models(folder: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(("mode", "most"), [("formal", 60), ("guarded", 150)])
 def test_real_conversations_become_a_release_by_one_call_each(
-    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, mode: str, most: int
+    tmp_path: Path, irc: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch, mode: str, most: int
 ) -> None:
+    corpus = irc(RECORDS)
+    records = len(corpus.read_text().splitlines())
     name = with_models(tmp_path) if mode == "formal" else "clio"
     with running() as url:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
@@ -47,7 +44,7 @@ def test_real_conversations_become_a_release_by_one_call_each(
     assert release["guarantee"]["mode"] == mode
     assert [one["role"] for one in release["models"]] == ["extraction", "naming", "auditor"]
     assert release["topics"]
-    assert RECORDS * 0.95 < asked["answered"] < RECORDS + most
+    assert records * 0.95 < asked["answered"] < records + most
     assert asked["failures"] == {}
     assert len(made.stderr.decode().splitlines()) <= 4
     shown = sfumato("show", release["id"], "--data", tmp_path / "data", home=tmp_path / "home")

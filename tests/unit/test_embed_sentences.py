@@ -24,13 +24,6 @@ def texts(count):
     return [" ".join(WORDS[(i * k) % len(WORDS)] for k in range(1, 3 + (i * 7) % 60)) for i in range(count)]
 
 
-def has_bfloat16() -> bool:
-    """Emulated it takes minutes, and no run would choose it."""
-    import torch
-
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
 @pytest.fixture(scope="module")
 def weights():
     try:
@@ -46,7 +39,7 @@ def two(weights):
 
 
 def test_two_workers_give_the_bytes_that_one_gives(weights, two):
-    asked = texts(900)
+    asked = texts(450)
     pair = two.embed(asked)
     assert len(two._pool._workers) == 2
     with SentenceEmbedder(weights, workers=1) as single:
@@ -68,23 +61,24 @@ def test_a_stream_gives_what_a_list_gives_and_reports_its_progress(two, monkeypa
 def test_vectors_are_those_of_the_published_model(weights):
     """Against sentence-transformers in float32: ours in float32 to rounding, in bfloat16 to a cosine above .999."""
     reference = pytest.importorskip("sentence_transformers").SentenceTransformer(str(weights.folder), device="cpu")
-    from sfumato.embed.encoder import Encoder
+    from sfumato.embed.encoder import Encoder, _bfloat16_pays
 
     asked = [*texts(40), "", "où est la gare", "東京の天気", "x" * 500, " ".join(WORDS * 40)]
     expected = reference.encode(asked, normalize_embeddings=True, show_progress_bar=False)
     exact = Encoder(weights, precision="float32").embed(asked)
     assert np.abs(exact - expected).max() < 1e-5
-    if has_bfloat16():
-        quick = Encoder(weights, precision="bfloat16").embed(asked)
-        assert (quick * expected).sum(axis=1).min() > 0.999
+    some = slice(None) if _bfloat16_pays() else slice(3)  # emulated it takes minutes
+    quick = Encoder(weights, precision="bfloat16").embed(asked[some])
+    assert (quick * expected[some]).sum(axis=1).min() > 0.999
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_every_batch_shape_leaves_a_row_alone_on_this_processor(weights, precision):
-    if precision == "bfloat16" and not has_bfloat16():
-        pytest.skip("this processor has no bfloat16, and the encoder never uses it here")
     from sfumato.embed.batches import ROWS
-    from sfumato.embed.encoder import Encoder
+    from sfumato.embed.encoder import Encoder, _bfloat16_pays
+
+    if precision == "bfloat16" and not _bfloat16_pays():
+        pytest.skip("bfloat16 would be emulated here, and no run chooses it")
 
     encoder = Encoder(weights, precision=precision)
     assert [length for length in ROWS if not encoder._company_is_harmless(length)] == []
