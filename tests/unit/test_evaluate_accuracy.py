@@ -171,6 +171,21 @@ def test_curves_shrink_the_epoch_to_its_first_users_and_draw_every_method(corpus
     assert names == [curves.OURS, curves.LLOYD, curves.K_MEANS]
 
 
+def test_a_score_that_does_not_exist_at_a_point_is_null_there_and_has_no_chart_where_no_point_has_it(corpus):
+    read, tools, _ = corpus
+    at = curves.Points(epsilons=(4.0,), shares=(0.1, 1.0))
+    result = curves.measured(
+        read, label_field="subject", at=at, delta=1e-6, seeds=1, tools=tools, advance=lambda _: None
+    )
+    few, _ = result["by_users"]
+    assert few[curves.OURS]["coverage"] is None  # no label has a hundred users
+    json.dumps(result, allow_nan=False)
+    for one in result["by_epsilon"]:
+        for method in (curves.OURS, curves.LLOYD, curves.K_MEANS):
+            one[method]["coverage"] = None
+    assert "coverage_by_epsilon" not in curves.charts(result, name="four subjects")
+
+
 def test_a_chart_places_points_between_its_axes_and_escapes_names():
     line = chart.Line(
         name="a < b", points=[(1.0, 0.0), (10.0, 1.0), (100.0, 0.5)], ranges=[(0, 0), (0.9, 1), (0.4, 0.6)]

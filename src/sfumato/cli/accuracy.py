@@ -163,7 +163,7 @@ def curves(
     drawn = {stem: chart.svg(one) for stem, one in measured.charts(result, name=name).items()}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "result.json").write_text(encoding.dumps(result, indent=1) + "\n")
+        (out / "result.json").write_text(encoding.dumps(result, indent=1, allow_nan=False) + "\n")
         for stem, text in drawn.items():
             (out / f"{stem}.svg").write_text(text)
     except OSError as error:

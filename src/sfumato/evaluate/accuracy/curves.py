@@ -105,14 +105,16 @@ def _point(
 
 
 def _spread(found: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Mean, least and largest of each score."""
+    """Mean, least and largest of each score; None for one that does not exist here (`scores` says when)."""
+    values = {name: [one[name] for one in found] for name in found[0]}
     return {
-        name: [round(float(f([one[name] for one in found])), 4) for f in (np.mean, np.min, np.max)] for name in found[0]
+        name: [round(float(f(held)), 4) for f in (np.mean, np.min, np.max)] if np.isfinite(held).all() else None
+        for name, held in values.items()
     }
 
 
 def charts(result: Mapping[str, Any], *, name: str) -> dict[str, Chart]:
-    """File stem to chart. name: of the corpus, for titles."""
+    """File stem to chart; none of a score that no point has. name: of the corpus, for titles."""
     drawn = {}
     for score, said in NAMES.items():
         drawn[f"{score}_by_epsilon"] = Chart(
@@ -140,14 +142,15 @@ def charts(result: Mapping[str, Any], *, name: str) -> dict[str, Chart]:
             for one in result["by_size"]
         ],
     )
-    return drawn
+    return {stem: chart for stem, chart in drawn.items() if any(line.points for line in chart.lines)}
 
 
 def _line(rows: Sequence[Mapping[str, Any]], x: str, method: str, score: str) -> Line:
+    known = [(row[x], row[method][score]) for row in rows if row[method][score] is not None]
     return Line(
         name=method,
-        points=[(row[x], row[method][score][0]) for row in rows],
-        ranges=[(row[method][score][1], row[method][score][2]) for row in rows],
+        points=[(at, mean) for at, (mean, _, _) in known],
+        ranges=[(least, largest) for _, (_, least, largest) in known],
     )
 
 
