@@ -118,6 +118,8 @@ def test_nothing_in_gives_nothing_out():
 def test_an_opening_that_only_greets_takes_the_messages_after_it_along():
     greeted = conversation(1, ("user", "Hello there"), ("assistant", "Hi"), ("user", "Bake sourdough bread"))
     assert opening(greeted) == "Hello there\nBake sourdough bread"
+    evening = conversation(1, ("user", "Good evening!"), ("assistant", "Hi"), ("user", "Bake sourdough bread"))
+    assert opening(evening) == "Good evening!\nBake sourdough bread"
     asked = conversation(1, ("user", "Bake sourdough bread"), ("user", "and a tax return"))
     assert opening(asked) == "Bake sourdough bread"
     silent = conversation(1, *[("user", "hello")] * 9)

@@ -66,6 +66,26 @@ def test_addresses_links_handles_numbers_and_endless_words_are_never_proposed(te
     assert set(candidate_phrases(text, "en")) <= {"mail", "ask", "pin", "code", "pin code"}
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "wanted"),
+    [
+        ("Good evening", "en", ()),
+        ("Good evening! My tomato plants", "en", ("plants", "tomato", "tomato plants")),
+        ("An evening dress", "en", ("dress", "evening", "evening dress")),
+        ("Guten Abend, mein Fahrrad", "de", ("fahrrad",)),
+        ("早上好", "zh", ()),
+        ("مساء الخير", "ar", ()),
+        ("शुभ प्रभात", "hi", ()),
+    ],
+)
+def test_a_greeting_of_two_words_proposes_nothing_where_the_text_begins_with_it(text, language, wanted):
+    assert candidate_phrases(text, language) == wanted
+
+
+def test_a_word_that_only_begins_like_a_greeting_stays_whole():
+    assert "eveningwear" in candidate_phrases("Good eveningwear for a gala", "en")
+
+
 def test_only_the_beginning_of_a_long_text_is_read():
     assert "zebra" not in candidate_phrases("the " * READ_CHARACTERS + "zebra", "en")
 

@@ -2,9 +2,9 @@
 
 A BERT of 12 layers over XLM-R's vocabulary (Wang et al. 2024, arXiv 2402.05672). As it comes, vectors of unrelated
 texts lie at cosines of .75 and more, and those of one language together. So a text's vector is a mean of its words'
-states in which words that only frame a request (greetings, thanks, circumstances) count little, less a fixed mean and
-the directions in which translations of the same sentences differ (Yang et al. 2021, arXiv 2109.04727). All of this was
-learned from texts of our own, never from data: `learned.py`.
+states in which words and whole sentences that only frame a request (greetings, thanks, circumstances) count little,
+less a fixed mean and the directions in which translations of the same sentences differ (Yang et al. 2021, arXiv
+2109.04727). All of this was learned from texts of our own, never from data: `learned.py`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ PREFIX = "query: "  # what the model was trained to read before a text that is c
 PREFIX_TOKENS = 4  # with the one that starts every text
 LEARNED = "learned.npz"
 _START, _PAD, _END, _UNKNOWN = 0, 1, 2, 3
+_SENTENCE_ENDS = frozenset(".?!؟।。")  # in their normal form
+_SPACE = "▁"  # what SentencePiece writes for one
 _TEXTLESS = 1e-9  # weight that leaves a text without words a vector too
 _PARTS = {
     "q": "attention.self.query",
@@ -86,7 +88,7 @@ def load(weights: Weights, kind: torch.dtype) -> Network:
         padding=_PAD,
         tokens=_tokens(held),
         words=_words(held, kind),
-        pooled=_pooled(shipped()),
+        pooled=_pooled(shipped(), sentence_ends(held)),
     )
 
 
@@ -97,23 +99,52 @@ def shipped() -> Learned:
         return Learned(**{name: stored[name] for name in ("subject", "bias", "centre", "axes")})
 
 
-def averaged(hidden: Tensor, ids: Tensor, mask: Tensor, *, subject: Tensor, bias: Tensor) -> Tensor:
-    """Unit vectors (rows, WIDTH): means over the text's words, each weighed by its odds of being what is asked."""
+def averaged(hidden: Tensor, ids: Tensor, mask: Tensor, *, subject: Tensor, bias: Tensor, ends: Tensor) -> Tensor:
+    """Unit vectors (rows, WIDTH): means over the text's words, each weighed by its odds of being what is asked.
+
+    A word weighs as much as its own log-odds say, times how far its sentence's mean log-odds fall behind those of the
+    text's best sentence. ends (pieces of the vocabulary,): whether a piece ends a sentence.
+    """
     states = hidden.float()
-    weight = torch.sigmoid((states * subject).sum(-1) + bias) * mask
-    weight[:, :PREFIX_TOKENS] = 0
-    weight = (weight * (ids != _END) + _TEXTLESS * mask)[:, :, None]
+    heard = mask & (ids != _END)
+    heard[:, :PREFIX_TOKENS] = False
+    odds = (states * subject).sum(-1) + bias
+    weight = torch.sigmoid(odds) * _standing(odds, heard, _sentences(ends[ids])) * heard
+    weight = (weight + _TEXTLESS * mask)[:, :, None]
     return functional.normalize((states * weight).sum(1) / weight.sum(1), dim=1)
 
 
-def _pooled(public: Learned) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def _sentences(end: Tensor) -> Tensor:
+    """(rows, length) the number of each piece's sentence within its row; `end` says which pieces are final marks."""
+    starts = torch.zeros_like(end, dtype=torch.long)
+    starts[:, 1:] = end[:, :-1] & ~end[:, 1:]
+    return starts.cumsum(1)
+
+
+def _standing(odds: Tensor, heard: Tensor, sentence: Tensor) -> Tensor:
+    """(rows, length) in 0 to 1: exp of a sentence's mean log-odds less the best sentence's of its row."""
+    told = heard.float()
+    nothing = torch.zeros_like(odds)
+    words, sums = nothing.scatter_add(1, sentence, told), nothing.scatter_add(1, sentence, odds * told)
+    means = torch.where(words > 0, sums / words.clamp(min=1), -torch.inf)
+    best = means.max(1, keepdim=True).values.nan_to_num(neginf=0)
+    return (means - best).exp().gather(1, sentence)
+
+
+def _pooled(public: Learned, ends: Tensor) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     subject, bias, centre, axes = map(torch.from_numpy, (public.subject, public.bias, public.centre, public.axes))
 
     def pooled(hidden: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        moved = averaged(hidden, ids, mask, subject=subject, bias=bias) - centre
+        moved = averaged(hidden, ids, mask, subject=subject, bias=bias, ends=ends) - centre
         return functional.normalize(moved - (moved @ axes.T) @ axes, dim=1)
 
     return pooled
+
+
+def sentence_ends(held: Packed) -> Tensor:
+    """(pieces,) whether a piece of the vocabulary is nothing but final marks."""
+    marks = ({*piece} - {_SPACE} for piece in held.pieces)
+    return torch.tensor([bool(found) and found <= _SENTENCE_ENDS for found in marks])
 
 
 def _special(held: Packed) -> list[int]:

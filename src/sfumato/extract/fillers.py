@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 _SAID = {
     "en": (
         "actually advice assistant aware awesome basically best check cool curious dear easiest easy explain "
@@ -52,3 +55,13 @@ _SAID = {
 }
 FILLERS = {language: frozenset(words.split()) for language, words in _SAID.items()}
 """Words by ISO 639-1 code; of scripts without spaces, pairs of signs."""
+
+_GREETINGS = (
+    "good morning", "good afternoon", "good evening", "good night", "good day", "buenos días", "buenos dias",
+    "buenas tardes", "buenas noches", "guten morgen", "guten tag", "guten abend", "bonne journée", "bonne soirée",
+    "bom dia", "boa tarde", "boa noite", "доброе утро", "добрый день", "добрый вечер", "доброго времени суток",
+    "صباح الخير", "مساء الخير", "السلام عليكم", "शुभ प्रभात", "शुभ संध्या",
+)  # fmt: skip
+_WORDED = unicodedata.normalize("NFKC", "|".join(_GREETINGS))
+GREETING = re.compile(rf"[\W_]*(?:(?:{_WORDED})(?!\w)|早上好|上午好|下午好|晚上好|大家好)")
+"""A greeting of several words, whose words alone could be subjects, where a folded text begins with it."""

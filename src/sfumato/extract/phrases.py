@@ -10,7 +10,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from sfumato.extract.fillers import FILLERS
+from sfumato.extract.fillers import FILLERS, GREETING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,7 +118,8 @@ def _said(text: str, language: str) -> Iterator[tuple[Sequence[str], str]]:
     folded = read.lower() if plain else unicodedata.normalize("NFKC", read).casefold().replace("\u2019", "'")
     stop = _stop_words(language)
     previous = ""
-    for match in (_ASCII if plain else _pattern()).finditer(folded):
+    greeting = GREETING.match(folded)
+    for match in (_ASCII if plain else _pattern()).finditer(folded, greeting.end() if greeting else 0):
         skipped, dense, word, _ = match.groups()
         if skipped or not (dense or word):
             previous = ""
