@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 POLICIES = Path(__file__).parents[2] / "policies"
-RECORDS = 1_000
 
 
 def with_models(folder: Path) -> Path:
@@ -28,11 +27,11 @@ def with_models(folder: Path) -> Path:
 
 @pytest.mark.model
 @pytest.mark.slow
-@pytest.mark.parametrize(("mode", "most"), [("formal", 60), ("guarded", 150)])
+@pytest.mark.parametrize(("mode", "records", "most"), [("formal", 2000, 60), ("guarded", 700, 150)])
 def test_real_conversations_become_a_release_by_one_call_each(
-    tmp_path: Path, irc: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch, mode: str, most: int
+    tmp_path: Path, irc: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch, mode: str, records: int, most: int
 ) -> None:
-    corpus = irc(RECORDS)
+    corpus = irc(records)
     records = len(corpus.read_text().splitlines())
     name = with_models(tmp_path) if mode == "formal" else "clio"
     with running() as url:

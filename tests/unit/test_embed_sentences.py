@@ -67,7 +67,7 @@ def test_vectors_are_those_of_the_published_model(weights):
     expected = reference.encode(asked, normalize_embeddings=True, show_progress_bar=False)
     exact = Encoder(weights, precision="float32").embed(asked)
     assert np.abs(exact - expected).max() < 1e-5
-    some = slice(None) if _bfloat16_pays() else slice(3)  # emulated it takes minutes
+    some = slice(None) if _bfloat16_pays() else slice(1)  # emulated it takes minutes
     quick = Encoder(weights, precision="bfloat16").embed(asked[some])
     assert (quick * expected[some]).sum(axis=1).min() > 0.999
 
