@@ -37,6 +37,7 @@ types: $(READY)
 contracts: $(READY)
 	$(BIN)/lint-imports
 
+# Real corpora are read to their first part; `.venv/bin/python -m pytest --whole -m slow` reads them to their end.
 pytest: $(READY) browser page
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 

@@ -1,6 +1,6 @@
-"""Makes `learned.npz` again, from our own texts in `public/`: `python -m sfumato.embed.learned`, ten minutes.
+"""Makes the package's `embed/learned.npz` again from our own texts in `texts/`: run it, it takes ten minutes.
 
-Each file of `public/` says the same in one language: requests, three on each of 120 subjects; sentences that may stand
+Each file of `texts/` says the same in one language: requests, three on each of 120 subjects; sentences that may stand
 before a request; sentences that may stand after one; lines of dashes between them. They are combined, and three things
 learned: which words of a combination belong to the request (logistic regression on their states), the mean vector over
 languages, and the directions in which the languages' means differ.
@@ -9,7 +9,6 @@ languages, and the directions in which the languages' means differ.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from sfumato.embed.packed import Packed
 
+HERE = Path(__file__).parent
 LANGUAGES = ("ar", "de", "en", "es", "fr", "hi", "ja", "pt", "ru", "zh")
 WITHOUT_SPACES = frozenset({"ja", "zh"})
 FRAMED = 2  # times each request stands in a frame; once it stands alone
@@ -58,7 +58,7 @@ class Read:
 
 def combined(language: str) -> Iterator[Said]:
     """Each request of a language alone and in frames, which are drawn, always the same ones."""
-    raw = files("sfumato.embed").joinpath("public", f"{language}.txt").read_text("utf-8")
+    raw = (HERE / "texts" / f"{language}.txt").read_text("utf-8")
     requests, before, after = (part.strip().split("\n") for part in raw.split("\n---\n"))
     draw = np.random.default_rng(LANGUAGES.index(language))
     join = "" if language in WITHOUT_SPACES else " "
@@ -83,7 +83,7 @@ def _ended(text: str, language: str) -> str:
 
 
 def learn() -> e5.Learned:
-    """From the pinned model and `public/`. Raises ModelUnavailable where the model is missing."""
+    """From the pinned model and `texts/`. Raises ModelUnavailable where the model is missing."""
     held = packed.read(find(model=E5.name).model())
     texts = list(_read(held))
     subject, bias = _subject(texts)
@@ -143,7 +143,7 @@ def _subject(texts: list[Read]) -> tuple[NDArray[np.float32], NDArray[np.float32
 if __name__ == "__main__":
     found = learn()
     np.savez(
-        Path(__file__).with_name(e5.LEARNED),
+        Path(e5.__file__).with_name(e5.LEARNED),
         subject=found.subject,
         bias=found.bias,
         centre=found.centre,
