@@ -1,4 +1,4 @@
-"""Makes the package's `embed/learned.npz` again from our own texts in `texts/`: run it, it takes ten minutes.
+"""Makes the package's `embed/learned.npz` again from our own texts in `texts/`: a quarter of an hour.
 
 Each file of `texts/` says the same in one language: requests, three on each of 120 subjects; sentences that may stand
 before a request; sentences that may stand after one; lines of dashes between them. They are combined, and three things
@@ -33,7 +33,7 @@ WITHOUT_SPACES = frozenset({"ja", "zh"})
 FRAMED = 2  # times each request stands in a frame; once it stands alone
 FINAL = ".?!…。？！؟।,،:;~)"  # noqa: RUF001 - of every script here
 STOP = {"hi": "।", "ja": "。", "zh": "。"}
-PENALTY = 1e-3  # inverse of the ridge; see docs/results for what words and sentences of held-out requests it gets right
+PENALTY = 1e-3  # inverse of the ridge; docs/results says how many sentences of held-out requests it gets right
 WORDS = 400_000  # that the regression looks at, drawn from all
 
 

@@ -1,4 +1,4 @@
-"""Three thousand topics: seen soon after signing in, and no task of panning, zooming or colouring takes long."""
+"""Three thousand topics: seen soon after signing in, and no task of moving about or colouring takes long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat openers and request verbs, in ten languages: they say that somebody asks, not what about."""
+"""Greetings, chat openers and request verbs, in ten languages: they say that somebody asks, not what about."""
 
 from __future__ import annotations
 
