@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -35,6 +36,7 @@ def test_every_block_of_the_tour_runs_and_another_policy_finds_its_epoch_spent(t
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "release.json").read_text())["topics"]
     assert (tmp_path / "export" / "topics.parquet").exists()
     assert '"nmi":' in done.stdout
     again = subprocess.run(
