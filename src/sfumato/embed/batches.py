@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 TOKENS = 256
 """Tokens the model reads of a text; its own default."""
 
-ROWS = {16: 64, 24: 40, 32: 32, 48: 20, 64: 16, 96: 10, 128: 8, 192: 6, 256: 4}
-"""Padded length -> rows. Each length has one batch shape, about 1,024 tokens, filled up with dummy rows."""
+ROWS = {16: 16, 24: 10, 32: 8, 48: 5, 64: 4, 96: 3, 128: 2, 192: 1, 256: 1}
+"""Padded length -> rows. Each length has one batch shape, about 256 tokens, filled up with dummy rows.
+
+Larger ones are no faster, and each must be tried out before its first use (`Encoder._company_is_harmless`).
+"""
 
 WINDOW_TEXTS = 8192
 WINDOW_CHARACTERS = 4_000_000

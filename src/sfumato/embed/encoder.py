@@ -60,7 +60,7 @@ class Encoder:
     def _batch(self, rows: Sequence[Sequence[int]], length: int) -> NDArray[np.float32]:
         """Vectors of at most ROWS[length] rows, computed at the one shape this length has."""
         if length not in self._rows:
-            self._rows[length] = ROWS[length] if self._company_is_harmless(length) else 1
+            self._rows[length] = ROWS[length] if ROWS[length] > 1 and self._company_is_harmless(length) else 1
         shape = self._rows[length]
         parts = [self._forward(rows[i : i + shape], length, shape) for i in range(0, len(rows), shape)]
         return np.concatenate(parts)[: len(rows)]

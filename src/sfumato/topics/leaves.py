@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
 RANK = 128
 FIRST_ROUND = 2.0  # cells in the first round, as a multiple of the leaves; it falls to 1 in the last
-FEWEST_ROUNDS, MOST_ROUNDS = 2, 5
-SIGNAL_PER_ROUND = 18.0  # users of a mean leaf, in units of one round's noise, that pay for a round of their own
+FEWEST_ROUNDS, MOST_ROUNDS = 2, 16
+SIGNAL_PER_ROUND = 14.0  # users of a mean leaf, in units of one round's noise, that pay for a round of their own
 LAST_ROUND = 1.5  # charge of the last round relative to the first
+FIRST_LENGTH = 0.5  # of the mean of a cell's rows around a phrase; later rounds measure their own
+OVER = 0.8  # how much further than measured a cell goes in a direction that noise leaves certain
+HASTE = 0.04  # for each round that is planned, how much longer the first step is; the last one is not
+DRIFT = 0.2  # of a cell's weight: how much of it may have changed hands since it was last measured
 EMPTY = 0.2  # of the mean weight: a cell below it is dropped
+CLEARANCE = 0.5  # standard deviations over the policy's threshold that a leaf's weight must reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,20 +64,29 @@ def refined(
     shares = 1 + (LAST_ROUND - 1) * steps
     shares = shares / shares.sum()
     vectors, weights = denoise.unit_rows(places.vectors @ basis), places.weights
-    spread = np.full(len(weights), places.sigma**2)
-    for step in range(count):
-        size = max(1, round(target.leaves * FIRST_ROUND ** (1 - steps[step])))
+    spread, length = np.full(len(weights), places.sigma**2), FIRST_LENGTH
+    for number, (step, share) in enumerate(zip(steps, shares, strict=True), 1):
+        size = max(1, round(target.leaves * FIRST_ROUND ** (1 - step)))
         vectors, weights, spread = merge.merged(vectors, weights, spread, leaves=size)
-        charge = int(rho * shares[step])
-        frame = refine.frame(vectors @ basis.T, basis)
-        cells = refine.measure(epoch, frame, measurer, name=f"refine {step + 1}", rho=charge)
-        vectors = denoise.moved(vectors, cells)
-        trust = spread / (spread + cells.weight_sigma**2)
-        weights = weights + trust * (cells.weights - weights)
-        spread = trust * cells.weight_sigma**2
+        where = refine.frame(vectors @ basis.T, basis, length=length)
+        cells = refine.measure(epoch, where, measurer, name=f"refine {number}", rho=int(rho * share))
+        stride = 1 + HASTE * count * (1 - step)
+        means = length * vectors + stride * denoise.shifts(vectors, cells, over=OVER)
+        vectors = denoise.unit_rows(means)
+        length = float(np.average(np.linalg.norm(means, axis=1), weights=np.maximum(cells.weights, 1)))
+        weights, spread = _weighed(weights, spread, cells)
         least = EMPTY * max(float(weights.mean()), 0.0)
-        if step >= count - 1:
-            least = max(least, target.min_users)  # under the threshold it would only be suppressed
+        if step == 1:  # under the threshold it would only be suppressed
+            least = max(least, target.min_users + CLEARANCE * math.sqrt(float(spread.mean())))
         stay = weights >= min(least, float(weights.max()))
         vectors, weights, spread = vectors[stay], np.maximum(weights[stay], 1.0), spread[stay]
     return (vectors @ basis.T).astype(np.float32)
+
+
+def _weighed(
+    weights: NDArray[np.float64], spread: NDArray[np.float64], cells: refine.Cells
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and their variances after one more measurement, by a Kalman filter."""
+    spread = spread + (DRIFT * weights) ** 2
+    trust = spread / (spread + cells.weight_sigma**2)
+    return weights + trust * (cells.weights - weights), trust * cells.weight_sigma**2

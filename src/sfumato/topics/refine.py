@@ -1,6 +1,6 @@
 """Steps 3 and 4: move centres towards the data by one noisy sum of residuals for each cell.
 
-A unit's rows give, in the cell of each row, a count coordinate and the residual to the cell's centre on a public
+A unit's rows give, in the cell of each row, a count coordinate and the residual to the cell's anchor on a public
 subspace; the whole of it, over all cells, is scaled to norm 1 at most and rounded towards zero on an integer grid.
 """
 
@@ -28,7 +28,7 @@ LENGTH = 0.65  # ... and this, a typical length of a sentence vector's residual 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
-    """Noisy weight of each cell (k,) in units, residual sums (k, r) on the subspace, and their noise scales."""
+    """Noisy weight of each cell (k,) in units, sums of residuals (k, r) on the subspace, and their noise scales."""
 
     weights: NDArray[np.float64]
     sums: NDArray[np.float64]
@@ -38,15 +38,25 @@ class Cells:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """Public geometry of one refinement: centres (k, d) on the grid and orthonormal directions (d, r) on the grid."""
+    """Public geometry of one refinement, on the grid.
+
+    centres (k, d): a row lies in the cell of the nearest. basis (d, r): orthonormal directions. anchors (k, r): what
+    residuals are taken from, in squared steps of the grid.
+    """
 
     centres: NDArray[np.float32]
     basis: NDArray[np.float32]
+    anchors: NDArray[np.float64]
 
 
-def frame(centres: NDArray[np.floating], basis: NDArray[np.floating]) -> Frame:
-    """Both on the integer grid."""
-    return Frame(centres=grid.quantise(centres), basis=grid.quantise(basis.T).T)
+def frame(centres: NDArray[np.floating], basis: NDArray[np.floating], *, length: float) -> Frame:
+    """length: how far out on its centre's ray the rows of a cell are expected.
+
+    Rows point different ways, so their mean is shorter than they are. A residual from the centre itself would point
+    inwards for every row, and the noise that its norm is charged would be spent on what is known.
+    """
+    steps, directions = grid.quantise(centres), grid.quantise(basis.T).T
+    return Frame(centres=steps, basis=directions, anchors=length * (steps @ directions).astype(np.float64))
 
 
 def measure(epoch: BoundedEpoch, where: Frame, measurer: Measurer, *, name: str, rho: int) -> Cells:
@@ -70,12 +80,11 @@ def measure(epoch: BoundedEpoch, where: Frame, measurer: Measurer, *, name: str,
 def contributions(epoch: BoundedEpoch, where: Frame) -> NDArray[np.int64]:
     """Exact fixed-point sums over units, (k, r + 1): column 0 the count coordinate. One unit has norm <= UNITY."""
     total = np.zeros((len(where.centres), where.basis.shape[1] + 1), np.int64)
-    anchors = (where.centres @ where.basis).astype(np.float64)
     starts = (
         np.flatnonzero(np.r_[True, epoch.unit_of[1:] != epoch.unit_of[:-1]]) if len(epoch) else np.zeros(0, np.int64)
     )
     for start, stop in _unit_chunks(starts, len(epoch)):
-        cell, row = _row_vectors(epoch.vectors[start:stop], where, anchors)
+        cell, row = _row_vectors(epoch.vectors[start:stop], where)
         key, steps = _unit_steps(epoch.unit_of[start:stop], cell, row)
         order = np.argsort(key, kind="stable")
         ordered = key[order]
@@ -94,13 +103,11 @@ def _unit_chunks(starts: NDArray[np.int64], rows: int) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairwise([*edges, rows]) if b > a]
 
 
-def _row_vectors(
-    vectors: NDArray[np.float16], where: Frame, anchors: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _row_vectors(vectors: NDArray[np.float16], where: Frame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Cell of each row and its (r + 1) contribution before the unit's scaling; a lone row has norm <= 1."""
     rows = grid.quantise(vectors)
     cell = (rows @ where.centres.T).argmax(axis=1).astype(np.int64)
-    residual = ((rows @ where.basis) - anchors[cell]) / grid.STEP**2
+    residual = ((rows @ where.basis) - where.anchors[cell]) / grid.STEP**2
     length = np.sqrt((residual * residual).sum(axis=1, keepdims=True))
     residual *= np.sqrt(1 - COUNT_SHARE) / np.maximum(length, RADIUS)
     return cell, np.hstack([np.full((len(rows), 1), np.sqrt(COUNT_SHARE)), residual])
