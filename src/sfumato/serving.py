@@ -112,7 +112,9 @@ def serve(serving: Serving, *, ready: Callable[[str], None]) -> None:
             ]
             search = _by_meaning(source, stack) if serving.semantic else None
             budget = _budget(deployment, source, stack)
-            return build_app(store, keeper, view, search=search, budget=budget, extras=extras)
+            made = build_app(store, keeper, view, search=search, budget=budget, extras=extras)
+            made.openapi()  # now, and not while callers wait
+            return made
 
         app = stack.enter_context(operated(source, around, build))
         if agents is not None:

@@ -293,7 +293,8 @@ def test_a_row_is_placed_the_same_in_any_company(before):
     mine = draw.normal(0, 0.05, (40, 384)).astype(np.float16)
     others = draw.normal(0, 0.05, (before, 384)).astype(np.float16)
     centres = grid.quantise(draw.normal(0, 0.05, (33, 384)))
-    frame = refine.frame(centres / grid.STEP, np.linalg.qr(draw.normal(size=(384, 20)))[0], length=0.6)
+    basis = np.linalg.qr(draw.normal(size=(384, 20)))[0]
+    frame = refine.frame(centres / grid.STEP @ basis, basis)
     alone, together = mine, np.concatenate([others, mine])
     assert (grid.nearest(alone, centres) == grid.nearest(together, centres)[before:]).all()
     cell, row = refine._row_vectors(alone, frame)

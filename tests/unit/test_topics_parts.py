@@ -89,7 +89,7 @@ def test_the_grid_answers_zero_for_rows_that_are_not_unit_vectors():
 
 def test_pure_noise_moves_places_little_and_a_clear_signal_moves_them_far():
     draw = np.random.default_rng(1)
-    places = denoise.unit_rows(draw.normal(size=(80, 16)))
+    places = grid.unit_rows(draw.normal(size=(80, 16)))
     noise = draw.normal(0, 30, (80, 16))
     shift = draw.normal(0, 0.2, (80, 16))
 
@@ -172,3 +172,20 @@ def test_users_have_one_conversation_at_least():
     talks = consistency.no_fewer(np.array([-300.0, 250.0, 90.0]), 100.0, np.array([200.0, 200.0, 90.0]), 10.0)
     assert 190 < talks[0] < 200
     assert talks[1:].tolist() == [250.0, 90.0]
+
+
+def _left_after(rounds: int) -> float:
+    """How far cells that stand apart are from where they belong, of how far they were, by steps without noise."""
+    draw = np.random.default_rng(4)
+    truth, places = draw.normal(size=(40, 12)), draw.normal(size=(40, 12))
+    start = np.linalg.norm(truth - places)
+    for _ in range(rounds):
+        cells = Cells(weights=np.full(40, 100.0), sums=100 * (truth - places), weight_sigma=1.0, sum_sigma=1e-6)
+        places = places + denoise.shifts(places, cells, stride=1.3, over=0.8)
+    return float(np.linalg.norm(truth - places) / start)
+
+
+def test_longer_steps_still_settle_where_cells_stand_apart(monkeypatch):
+    assert _left_after(12) < 0.01
+    monkeypatch.setattr(denoise, "LONGEST", 2.5)
+    assert _left_after(12) > 0.5

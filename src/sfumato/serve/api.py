@@ -73,7 +73,7 @@ def build_app(
     for layer in reversed(layers):
         app.add_middleware(layer)
     app.add_middleware(Shield)
-    _declare(app, _asked(routers))
+    _declare(app, routers)
     return app
 
 
@@ -102,11 +102,21 @@ def _asked(routers: Sequence[APIRouter]) -> dict[str, object]:
     return {name: schema for body in bodies for name, schema in body.schemas().items()}
 
 
-def _declare(app: FastAPI, asked: Mapping[str, object]) -> None:
-    """Put the schemas that problems and bodies refer to into the OpenAPI document, and drop FastAPI's own."""
-    document = app.openapi()
-    schemas = document["components"]["schemas"]
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    schemas |= {**problems.schemas(), **asked}
-    app.openapi_schema = document
+def _declare(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Put the schemas that problems and bodies refer to into the OpenAPI document, and drop FastAPI's own.
+
+    It is made when it is first asked for, which takes longer than the application itself.
+    """
+    undeclared = app.openapi
+
+    def declared() -> dict[str, object]:
+        if app.openapi_schema is None:
+            document = undeclared()
+            schemas = document["components"]["schemas"]
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            schemas |= {**problems.schemas(), **_asked(routers)}
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = declared  # type: ignore[method-assign]  # the way that FastAPI documents

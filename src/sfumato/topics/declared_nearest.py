@@ -14,7 +14,7 @@ import numpy as np
 
 from sfumato.topics import grid
 from sfumato.topics.declared_shape import words
-from sfumato.topics.denoise import unit_rows
+from sfumato.topics.grid import unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,23 +12,21 @@ if TYPE_CHECKING:
     from sfumato.topics.refine import Cells
 
 PENALTIES = (1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e9)
+LONGEST = 1.5  # step, as a multiple of what was measured
 SPREAD = 0.02  # variance of a cell's own residual over all directions, assumed only to weigh cells against each other
 
 
-def unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Rows scaled to length 1; a zero row stays zero."""
-    wide = rows.astype(np.float64)
-    wide /= np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
-    return wide
-
-
-def shifts(places: NDArray[np.float64], cells: Cells, *, over: float = 0.0) -> NDArray[np.float64]:
-    """Posterior mean of each cell's mean residual (k, r); `over`: how much further to go where it is certain.
+def shifts(places: NDArray[np.float64], cells: Cells, *, stride: float = 1.0, over: float = 0.0) -> NDArray[np.float64]:
+    """How far to move cells at `places` (k, r): the posterior mean of each one's mean residual, or further.
 
     The prior's mean is what cells have in common (requests lie elsewhere than bare phrases do), learned by regression
     on their places; its covariance is their own spread about that, noise taken off: where cells do not differ, nothing
-    moves. Lloyd's steps fall short of where they lead to, so longer ones get there in fewer rounds (Salakhutdinov and
-    Roweis 2003, over-relaxed bound optimisation); what noise shrank to nothing is not made longer.
+    moves.
+
+    Where cells overlap, Lloyd's steps fall short of where they lead to, so longer ones get there in fewer rounds
+    (Salakhutdinov and Roweis 2003, over-relaxed bound optimisation): everything `stride` times as far, and up to 1 +
+    `over` times that where noise leaves little doubt. Twice what was measured would swing for ever about a cell that
+    stands apart; LONGEST keeps away from that.
     """
     weights = np.maximum(cells.weights, 2 * cells.weight_sigma + 1.0)
     means = cells.sums / weights[:, None]
@@ -40,7 +38,8 @@ def shifts(places: NDArray[np.float64], cells: Cells, *, over: float = 0.0) -> N
     values, axes = np.linalg.eigh((residuals * share[:, None]).T @ residuals)
     own = np.maximum(values - float(share @ noise), 0)
     gain = own[None, :] / (own[None, :] + noise[:, None])
-    return np.asarray(common + (residuals @ axes * (gain + over * gain**2)) @ axes.T)
+    step = np.minimum(stride * (gain + over * gain**2), LONGEST)
+    return np.asarray(stride * common + (residuals @ axes * step) @ axes.T)
 
 
 def _common(

@@ -21,6 +21,13 @@ LIMIT = 4_096  # norms up to this keep |a . b| <= 2**24 (Cauchy-Schwarz), for ev
 CHUNK = 8_192
 
 
+def unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Rows scaled to length 1; a zero row stays zero."""
+    wide = rows.astype(np.float64)
+    wide /= np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    return wide
+
+
 def quantise(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Rows of integers (as float32), a unit vector having norm about 4,000; a row beyond norm 4,096 becomes zero.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfumato.model.guarantee import NANO
-from sfumato.topics import denoise, merge, refine
+from sfumato.topics import denoise, grid, merge, refine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,13 +22,13 @@ RANK = 128
 FIRST_ROUND = 2.0  # cells in the first round, as a multiple of the leaves; it falls to 1 in the last
 FEWEST_ROUNDS, MOST_ROUNDS = 2, 16
 SIGNAL_PER_ROUND = 14.0  # users of a mean leaf, in units of one round's noise, that pay for a round of their own
+LEAVES_PER_ROUND = 8
 LAST_ROUND = 1.5  # charge of the last round relative to the first
-FIRST_LENGTH = 0.5  # of the mean of a cell's rows around a phrase; later rounds measure their own
+FIRST_LENGTH = 0.5  # of the mean of a cell's rows about a phrase; later rounds measure each cell's own
 OVER = 0.8  # how much further than measured a cell goes in a direction that noise leaves certain
-HASTE = 0.04  # for each round that is planned, how much longer the first step is; the last one is not
-DRIFT = 0.2  # of a cell's weight: how much of it may have changed hands since it was last measured
+HASTE = 0.6  # how much longer the first step is where the budget carries most rounds
+DRIFT = 0.2  # of a cell's weight: how much of it may change hands in an early round
 EMPTY = 0.2  # of the mean weight: a cell below it is dropped
-CLEARANCE = 0.5  # standard deviations over the policy's threshold that a leaf's weight must reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +41,13 @@ class Target:
 
 
 def rounds(target: Target, *, rho: int) -> int:
-    """How many rounds the budget carries: each splits it, and pays off only where cells clear its noise."""
+    """How many rounds the budget carries: each splits it, and pays off only where cells clear its noise.
+
+    Few leaves stand apart and are there soon; and they are too few to tell what they have in common from noise.
+    """
     noise = refine.RADIUS / math.sqrt(2 * rho / NANO)
-    return max(FEWEST_ROUNDS, min(MOST_ROUNDS, round(target.users / target.leaves / noise / SIGNAL_PER_ROUND)))
+    most = min(MOST_ROUNDS, FEWEST_ROUNDS + target.leaves // LEAVES_PER_ROUND)
+    return max(FEWEST_ROUNDS, min(most, round(target.users / target.leaves / noise / SIGNAL_PER_ROUND)))
 
 
 def refined(
@@ -63,30 +67,28 @@ def refined(
     steps = np.linspace(0, 1, count)
     shares = 1 + (LAST_ROUND - 1) * steps
     shares = shares / shares.sum()
-    vectors, weights = denoise.unit_rows(places.vectors @ basis), places.weights
-    spread, length = np.full(len(weights), places.sigma**2), FIRST_LENGTH
+    means, weights = FIRST_LENGTH * grid.unit_rows(places.vectors @ basis), places.weights
+    spread = np.full(len(weights), places.sigma**2)
+    haste = HASTE * (count / MOST_ROUNDS) ** 2
     for number, (step, share) in enumerate(zip(steps, shares, strict=True), 1):
         size = max(1, round(target.leaves * FIRST_ROUND ** (1 - step)))
-        vectors, weights, spread = merge.merged(vectors, weights, spread, leaves=size)
-        where = refine.frame(vectors @ basis.T, basis, length=length)
+        means, weights, spread = merge.merged(means, weights, spread, leaves=size)
+        where = refine.frame(means, basis)
         cells = refine.measure(epoch, where, measurer, name=f"refine {number}", rho=int(rho * share))
-        stride = 1 + HASTE * count * (1 - step)
-        means = length * vectors + stride * denoise.shifts(vectors, cells, over=OVER)
-        vectors = denoise.unit_rows(means)
-        length = float(np.average(np.linalg.norm(means, axis=1), weights=np.maximum(cells.weights, 1)))
-        weights, spread = _weighed(weights, spread, cells)
+        means = means + denoise.shifts(means, cells, stride=1 + haste * (1 - step), over=OVER)
+        weights, spread = _weighed(weights, spread, cells, drift=DRIFT * (1 - step))
         least = EMPTY * max(float(weights.mean()), 0.0)
-        if step == 1:  # under the threshold it would only be suppressed
-            least = max(least, target.min_users + CLEARANCE * math.sqrt(float(spread.mean())))
+        if number == count:
+            least = max(least, target.min_users)  # under the threshold it would only be suppressed
         stay = weights >= min(least, float(weights.max()))
-        vectors, weights, spread = vectors[stay], np.maximum(weights[stay], 1.0), spread[stay]
-    return (vectors @ basis.T).astype(np.float32)
+        means, weights, spread = means[stay], np.maximum(weights[stay], 1.0), spread[stay]
+    return (grid.unit_rows(means) @ basis.T).astype(np.float32)
 
 
 def _weighed(
-    weights: NDArray[np.float64], spread: NDArray[np.float64], cells: refine.Cells
+    weights: NDArray[np.float64], spread: NDArray[np.float64], cells: refine.Cells, *, drift: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights and their variances after one more measurement, by a Kalman filter."""
-    spread = spread + (DRIFT * weights) ** 2
+    spread = spread + (drift * weights) ** 2
     trust = spread / (spread + cells.weight_sigma**2)
     return weights + trust * (cells.weights - weights), trust * cells.weight_sigma**2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfumato.topics.denoise import unit_rows
+from sfumato.topics.grid import unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,20 +35,22 @@ def leaf_count(*, users: float, cells: int, sigma: float, min_users: int) -> int
 
 
 def merged(
-    centres: NDArray[np.float64], weights: NDArray[np.float64], variances: NDArray[np.float64], *, leaves: int
+    means: NDArray[np.float64], weights: NDArray[np.float64], variances: NDArray[np.float64], *, leaves: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted k-means of unit rows (k, r) down to at most `leaves` unit rows, their weights and variances added up.
+    """Means (k, r) of cells become those of at most `leaves`, by weighted k-means of their directions.
 
-    Deterministic. A centre that stands for nobody any more is left out.
+    Weights and variances are added up. Deterministic. A cell that stands for nobody any more is left out.
     """
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    if len(centres) <= leaves:
-        return centres, weights, variances
+    if len(means) <= leaves:
+        return means, weights, variances
     with threadpool_limits(1):  # its many small products lose tenfold to threads that wait for a busy core
-        model = KMeans(leaves, n_init=INITS, random_state=0).fit(centres, sample_weight=weights)
-    total = np.bincount(model.labels_, weights=weights, minlength=leaves)
-    spread = np.bincount(model.labels_, weights=variances, minlength=leaves)
+        group = KMeans(leaves, n_init=INITS, random_state=0).fit(unit_rows(means), sample_weight=weights).labels_
+    total = np.bincount(group, weights=weights, minlength=leaves)
+    spread = np.bincount(group, weights=variances, minlength=leaves)
+    sums = np.zeros((leaves, means.shape[1]))
+    np.add.at(sums, group, means * weights[:, None])
     held = total > 0
-    return unit_rows(model.cluster_centers_)[held], np.asarray(total[held]), np.asarray(spread[held])
+    return sums[held] / total[held, None], np.asarray(total[held]), np.asarray(spread[held])

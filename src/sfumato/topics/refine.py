@@ -49,14 +49,17 @@ class Frame:
     anchors: NDArray[np.float64]
 
 
-def frame(centres: NDArray[np.floating], basis: NDArray[np.floating], *, length: float) -> Frame:
-    """length: how far out on its centre's ray the rows of a cell are expected.
+def frame(means: NDArray[np.float64], basis: NDArray[np.float64]) -> Frame:
+    """Cells around the rays of expected means (k, r), and residuals from these means.
 
-    Rows point different ways, so their mean is shorter than they are. A residual from the centre itself would point
-    inwards for every row, and the noise that its norm is charged would be spent on what is known.
+    Rows point different ways, so their mean is shorter than they are. Residuals from a unit centre would all point
+    inwards, and the noise that their norm is charged would be spent on what is known.
     """
-    steps, directions = grid.quantise(centres), grid.quantise(basis.T).T
-    return Frame(centres=steps, basis=directions, anchors=length * (steps @ directions).astype(np.float64))
+    return Frame(
+        centres=grid.quantise(grid.unit_rows(means) @ basis.T),
+        basis=grid.quantise(basis.T).T,
+        anchors=means * grid.STEP**2,
+    )
 
 
 def measure(epoch: BoundedEpoch, where: Frame, measurer: Measurer, *, name: str, rho: int) -> Cells:
