@@ -142,7 +142,9 @@ def test_an_exception_in_the_callers_callback_ends_the_workers(weights):
 INTERRUPTED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
+from sfumato.embed import batches
 from sfumato.embed.sentences import SentenceEmbedder
+batches._CHUNK_COST = 6_000
 embedder = SentenceEmbedder(workers=2)
 try:
     texts = ("tide mortgage " * (i % 40) for i in range(10**6))
