@@ -104,6 +104,24 @@ def test_where_company_would_matter_rows_are_computed_one_at_a_time(weights, mon
     assert vectors[0].tobytes() == vectors[2].tobytes()
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_row_that_changes_beside_another_neighbour_is_noticed_at_every_place(weights, monkeypatch, place):
+    from sfumato.embed import encoder as module
+
+    encoder = module.Encoder(weights)
+    forward = module.Encoder._forward
+
+    def touchy(self, rows, length, shape):
+        vectors = forward(self, rows, length, shape)
+        if rows[place] != rows[1 - place]:
+            vectors[place] += 1e-7
+        return vectors
+
+    assert encoder._company_is_harmless(128)
+    monkeypatch.setattr(module.Encoder, "_forward", touchy)
+    assert not encoder._company_is_harmless(128)
+
+
 def test_weights_that_fail_their_check_in_a_worker_are_an_error_of_ours(weights):
     swapped = Weights(folder=weights.folder, sha256="0" * 64)
     with (

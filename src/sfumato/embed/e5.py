@@ -4,8 +4,7 @@ A BERT of 12 layers over XLM-R's vocabulary (Wang et al. 2024, arXiv 2402.05672)
 texts lie at cosines of .75 and more, and those of one language together. So a text's vector is a mean of its words'
 states in which words and whole sentences that only frame a request (greetings, thanks, circumstances) count little,
 less a fixed mean and the directions in which translations of the same sentences differ (Yang et al. 2021, arXiv
-2109.04727). All of this was learned from texts of our own, never from data: the
-repository's `multilingual/learn.py`.
+2109.04727). All of this was learned from texts of our own, never from data: the repository's `multilingual/learn.py`.
 """
 
 from __future__ import annotations

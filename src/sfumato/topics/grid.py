@@ -1,4 +1,4 @@
-"""Vectors on an integer grid, so that a row's products are exact and owe nothing to the rows beside it.
+"""Vectors of length 1, and on an integer grid: a row's products are exact there and owe nothing to the rows beside it.
 
 A floating-point matrix product may round a row differently with the shape of its batch; one more user would then move
 other users' sums, and the sensitivity bound would be false. Integers whose partial sums stay under 2**24 are exact in
