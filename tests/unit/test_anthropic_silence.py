@@ -79,7 +79,7 @@ def test_no_text_is_in_any_error_or_log_record(
         asked = AnthropicModel(Endpoint(model="m", base_url=server.url, batch=batch), api_key="sk-canary", tempo=QUICK)
         caplog.set_level(logging.DEBUG)
         for name in list(logging.root.manager.loggerDict):
-            logging.getLogger(name).setLevel(logging.DEBUG)
+            caplog.set_level(logging.DEBUG, name)
         raised = outcome(asked)
     assert (raised is not None) is (raises and (say.status >= 300 or not batch))  # a lost batch is found again
     assert "canary" not in everything(raised)
