@@ -1,6 +1,8 @@
 # Two commands: `make demo` and `make test`. Both set up all they need in .venv; nothing is installed outside it but,
 # for the browser tests and only as root on Debian, chromium.
 
+unexport PYTHONDONTWRITEBYTECODE  # else every process that is started compiles all of the source again
+
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready

@@ -155,13 +155,23 @@ def rho_for(*, epsilon: Fraction, delta: Fraction) -> int:
     """
     if epsilon <= 0 or not 0 < delta < 1:
         raise ValueError("epsilon must be positive and delta between 0 and 1")
-    low, high = 0, 1
-    while high < 10**6 * NANO and Fraction(epsilon_of(rho=high, delta=delta)) <= epsilon:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        fits = Fraction(epsilon_of(rho=middle, delta=delta)) <= epsilon
-        low, high = (middle, high) if fits else (low, middle)
+
+    def excess(rho: int) -> float:
+        return float(Fraction(epsilon_of(rho=rho, delta=delta)) - epsilon)
+
+    tail = math.log(1 / delta)  # a first guess, on the safe side: Bun and Steinke 2016, prop. 1.3
+    high = max(1, int(NANO * (math.sqrt(tail + epsilon) - math.sqrt(tail)) ** 2))
+    low, under, over = 0, -float(epsilon), excess(high)
+    while high < 10**6 * NANO and over <= 0:
+        low, under, high, over = high, over, high * 2, excess(high * 2)
+    moved = 0
+    while high - low > 1:  # false position, Illinois variant: Dowell and Jarratt 1971
+        middle = min(max(low + round((high - low) * under / (under - over)), low + 1), high - 1)
+        found = excess(middle)
+        if found <= 0:
+            low, under, over, moved = middle, found, over / (1 + (moved < 0)), -1
+        else:
+            high, over, under, moved = middle, found, under / (1 + (moved > 0)), 1
     if low == 0:
         raise ValueError("epsilon and delta are too small to measure anything")
     return low

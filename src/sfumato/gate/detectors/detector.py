@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,9 +53,13 @@ def hides_something(text: str) -> bool:
 
 
 def pattern(*expressions: str, cased: bool = False) -> Callable[[str], bool]:
-    """A test for any of these regular expressions; without regard to case unless `cased`."""
-    compiled = re.compile("|".join(expressions), re.NOFLAG if cased else re.IGNORECASE)
-    return lambda text: compiled.search(text) is not None
+    """A test for any of these regular expressions; without regard to case unless `cased`. Compiled at first use."""
+
+    @cache
+    def compiled() -> re.Pattern[str]:
+        return re.compile("|".join(expressions), re.NOFLAG if cased else re.IGNORECASE)
+
+    return lambda text: compiled().search(text) is not None
 
 
 def digits_of(text: str) -> str:
