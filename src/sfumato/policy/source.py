@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.parser import Parser
 
 from sfumato.errors import PolicyError
 
@@ -21,8 +23,6 @@ LARGEST_FILE = 262_144
 DEEPEST = 24
 MOST_VALUES = 10_000
 LONGEST_SHOWN = 120
-OPENS = frozenset({"MappingStartEvent", "SequenceStartEvent"})
-CLOSES = frozenset({"MappingEndEvent", "SequenceEndEvent"})
 
 Tree = dict[str, Any]  # what YAML gives before a schema has seen it
 Field = tuple[str | int, ...]
@@ -77,12 +77,14 @@ def document(text: str, *, source: str) -> Document:
         PolicyError: not YAML, a key stands twice, an alias, or nested or long beyond what a policy can be.
     """
     try:
-        _survey(text, source)
         reader = YAML(typ="safe", pure=True)
+        reader.Parser = _Bounded
         node = reader.compose(io.StringIO(text))
         _readable(node, source, YAML(typ="safe", pure=True).constructor)
         tree = None if node is None else reader.constructor.construct_document(node)
         places = dict(_places(node, ()))
+    except _NoPolicyError as reason:
+        raise PolicyError(f"{source}: {reason}") from None
     except DuplicateKeyError as twice:
         mark = twice.problem_mark
         raise PolicyError(f"{source}:{mark.line + 1}:{mark.column + 1}: this key stands twice; keep one") from None
@@ -101,16 +103,24 @@ def shown(value: object, limit: int = LONGEST_SHOWN) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def _survey(text: str, source: str) -> None:
-    """One pass over the events, so that nothing deep or long is ever built."""
-    depth = 0
-    for values, event in enumerate(YAML(typ="safe", pure=True).parse(io.StringIO(text))):
-        kind = type(event).__name__
-        if kind == "AliasEvent":
-            raise PolicyError(f"{source}: YAML aliases (*name) are not allowed; write the value out")
-        depth += (kind in OPENS) - (kind in CLOSES)
-        if depth > DEEPEST or values > MOST_VALUES:
-            raise PolicyError(f"{source}: nested deeper or longer than any policy; that is no policy")
+class _NoPolicyError(Exception):
+    """What no policy has; its message is one line."""
+
+
+class _Bounded(Parser):
+    """A parser that stops before anything deep or long is built."""
+
+    _depth = _values = 0
+
+    def get_event(self) -> object:
+        event = super().get_event()
+        if isinstance(event, AliasEvent):
+            raise _NoPolicyError("YAML aliases (*name) are not allowed; write the value out")
+        self._values += 1
+        self._depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if self._depth > DEEPEST or self._values > MOST_VALUES:
+            raise _NoPolicyError("nested deeper or longer than any policy; that is no policy")
+        return event
 
 
 def _readable(node: object, source: str, constructor: Any) -> None:  # noqa: ANN401 - ruamel's, which has no types
