@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
-USERS, ASKED = 1_500, 600  # a stand-in for a model takes a few milliseconds a question
+USERS, ASKED = 1_500, 300  # a stand-in for a model takes a few milliseconds a question
 ASKS = ("economic_index_patterns", "election", "safety_monitor", "values")
 JUSTIFIED = {  # warnings that policies/README.md gives a reason for
     "clio": {"names-without-guarantee"},
@@ -239,7 +239,7 @@ def test_the_economic_index_over_onet_on_real_support_conversations(corpora, irc
     if not whole:
         thinned(tmp_path / "onet.jsonl", with_computers)
     command(["keys", "init"], tmp_path, environment)
-    source = irc(1500)
+    source = irc(800)
     command(
         ["run", "economic_index", str(source), "--data", "data", "--epoch", "2026-10", "--json"],
         tmp_path,
@@ -265,10 +265,10 @@ def test_values_over_the_published_tree(corpora, whole, place, model, monkeypatc
     tree = [json.loads(line) for line in (place / "values.jsonl").read_text().splitlines()]
     by_id = {node["id"]: node for node in tree}
     leaves = [node for node in tree if node["level"] == 0 and len(node["name"].split()) == 1][:3]
-    subjects = [(f"{_way(leaf, by_id)} is that good", 1) for leaf in leaves for _ in range(400)]
+    subjects = [(f"{_way(leaf, by_id)} is that good", 1) for leaf in leaves for _ in range(200)]
     found = run("values", log(place / "chats.jsonl", subjects), epoch="2026-10")
     assert {topic.level for topic in found.topics} == {0, 1, 2, 3}
-    assert max(topic.users.value for topic in found.topics if topic.level == 3) > 300
+    assert max(topic.users.value for topic in found.topics if topic.level == 3) > 150
 
 
 def thinned(tree: Path, keep: Callable[[int, dict], bool]) -> None:
