@@ -229,4 +229,4 @@ def policy_text() -> str:
 
 def seconds() -> float:
     """How long to torment: SFUMATO_CHAOS_SECONDS, or a few."""
-    return float(os.environ.get("SFUMATO_CHAOS_SECONDS", "10"))
+    return float(os.environ.get("SFUMATO_CHAOS_SECONDS", "6"))

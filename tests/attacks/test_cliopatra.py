@@ -14,7 +14,7 @@ from sfumato.evaluate.attacks.terms import terms
 from sfumato.policy.load import builtin_path, load
 from sfumato.topics import guarded
 
-TRIALS = 30
+TRIALS = 20
 
 
 def attacked(name, noise, *, epsilon=None, min_users=50, accounts=50, medical=0.01):

@@ -86,9 +86,8 @@ def test_no_texts_give_no_rows(embedder):
     assert embedder.embed([]).shape == (0, 384)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_vector_has_the_same_bytes_in_any_company_and_at_any_position(embedder, alone, seed):
-    company = others(30, seed)
+def test_a_vector_has_the_same_bytes_in_any_company_and_at_any_position(embedder, alone):
+    company = others(30, seed=1)
     for start in (0, 16, 30):
         texts = [*company[:start], *PROBES, *company[start:]]
         assert bytes_of(embedder.embed(texts)[start : start + len(PROBES)]) == alone

@@ -1,6 +1,6 @@
 """kill -9 of server, worker and database at random under load: nothing spent is lost, nothing unpaid was answered.
 
-SFUMATO_CHAOS_SECONDS=300 torments for five minutes; without it each round takes some ten seconds.
+SFUMATO_CHAOS_SECONDS=300 torments for five minutes; without it each round takes some six seconds.
 """
 
 from __future__ import annotations

@@ -137,11 +137,11 @@ def test_analysts_together_stay_within_the_share_of_queries_and_the_release_keep
 
 
 def test_a_quote_is_the_charge_and_reads_no_data(data, monkeypatch):
-    """200 random questions: what `dry_run` says is what the ledger then enters."""
+    """A hundred random questions: what `dry_run` says is what the ledger then enters."""
     plenty = policy(("_query: 0.2", "_query: 0.01"), ("{epsilon: 1.0}", "{epsilon: 3.9}"))
     with desk(data, plenty) as (opened, ledger):
         load = measure.measured
-        for question in random_questions(200, seed=3):
+        for question in random_questions(100, seed=3):
             monkeypatch.setattr(measure, "measured", None)
             quoted = json.loads(
                 reply(opened, Ask(dataset=DATASET, epochs=(EPOCH,), question=question, dry_run=True))[1]

@@ -268,7 +268,7 @@ def several(facet) -> int:
 
 
 @pytest.mark.parametrize("start", [BASE, ASKED, DECLARED], ids=["no model", "models", "a declared taxonomy"])
-@settings(quick, max_examples=100)
+@settings(quick, max_examples=60)
 @given(change=changes)
 def test_a_policy_changed_in_one_field_fails_to_load_or_is_classified_by_what_the_field_means(start, change):
     field, value = change
@@ -293,7 +293,7 @@ def test_a_policy_changed_in_one_field_fails_to_load_or_is_classified_by_what_th
     assert overall(compare(before, after)) == want
 
 
-@settings(quick, max_examples=100)
+@settings(quick, max_examples=60)
 @given(one=different_facets, two=different_facets)
 def test_every_kind_of_facet_is_compared_with_every_other_by_what_it_asks(one, two):
     try:
@@ -331,7 +331,7 @@ def test_of_a_model_the_provider_decides_first_then_where_it_is_and_what_it_may(
     assert overall(compare(second, first)) == MIRROR[verdict]
 
 
-@settings(quick, max_examples=100)
+@settings(quick, max_examples=60)
 @given(one=st.lists(changes, max_size=3), two=st.lists(changes, max_size=3), draw=st.data())
 def test_comparison_the_other_way_round_is_the_mirror_image(one, two, draw):
     trees = []
@@ -358,7 +358,7 @@ def folder(tmp_path_factory):
     return path
 
 
-@settings(quick, max_examples=100)
+@settings(quick, max_examples=60)
 @given(edits=st.lists(changes, min_size=1, max_size=3), allow=st.booleans())
 def test_a_resolved_child_is_nowhere_looser_than_its_parent_but_where_it_is_overridden(folder, edits, allow):
     from sfumato.policy.load import load

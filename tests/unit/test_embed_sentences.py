@@ -39,8 +39,8 @@ def two(weights):
 
 
 def test_two_workers_give_the_bytes_that_one_gives(weights, two, monkeypatch):
-    monkeypatch.setattr("sfumato.embed.batches._CHUNK_COST", 6_000)
-    asked = texts(100)
+    monkeypatch.setattr("sfumato.embed.batches._CHUNK_COST", 3_000)
+    asked = texts(50)
     pair = two.embed(asked)
     assert len(two._pool._workers) == 2
     with SentenceEmbedder(weights, workers=1) as single:
@@ -49,12 +49,12 @@ def test_two_workers_give_the_bytes_that_one_gives(weights, two, monkeypatch):
 
 
 def test_a_stream_gives_what_a_list_gives_and_reports_its_progress(two, monkeypatch):
-    monkeypatch.setattr("sfumato.embed.sentences.WINDOW_TEXTS", 40)
+    monkeypatch.setattr("sfumato.embed.sentences.WINDOW_TEXTS", 20)
     told = []
-    parts = list(two.stream(iter(texts(100)), progress=told.append))
-    assert [len(part) for part in parts] == [40, 40, 20]
-    assert sum(told) == 100
-    assert np.concatenate(parts).tobytes() == two.embed(texts(100)).tobytes()
+    parts = list(two.stream(iter(texts(50)), progress=told.append))
+    assert [len(part) for part in parts] == [20, 20, 10]
+    assert sum(told) == 50
+    assert np.concatenate(parts).tobytes() == two.embed(texts(50)).tobytes()
 
 
 @pytest.mark.slow
@@ -64,7 +64,7 @@ def test_vectors_are_those_of_the_published_model(weights):
     reference = pytest.importorskip("sentence_transformers").SentenceTransformer(str(weights.folder), device="cpu")
     from sfumato.embed.encoder import Encoder, _bfloat16_pays
 
-    asked = [*texts(40), "", "où est la gare", "東京の天気", "x" * 500, " ".join(WORDS * 40)]
+    asked = [*texts(12), "", "où est la gare", "東京の天気", "x" * 500, " ".join(WORDS * 40)]
     expected = reference.encode(asked, normalize_embeddings=True, show_progress_bar=False)
     exact = Encoder(weights, precision="float32").embed(asked)
     assert np.abs(exact - expected).max() < 1e-5
