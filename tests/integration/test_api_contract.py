@@ -92,7 +92,7 @@ OPERATIONS = [
 NOTHING_TO_GET_WRONG = {"/healthz", "/readyz"}
 REFUSED = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "429"]
 EXAMPLES = settings(
-    max_examples=12, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+    max_examples=8, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 ROLE = {"/v1/policy": "admin", "/v1/policy/explanation": "admin", "/v1/conversations": "ingester"}
