@@ -92,13 +92,18 @@ def _stand_in() -> Iterator[HashedEmbedder]:
     yield HashedEmbedder()
 
 
+def one_worker() -> OpenDPNoise:
+    """Noise from one process: the epochs here are small."""
+    return OpenDPNoise(workers=1)
+
+
 def gateway(
     data: Path,
     *,
     policy: Policy,
     epoch: str = "2026-11",
     bounded: bool = False,
-    noise: Callable[[], AbstractContextManager[OpenDPNoise]] = OpenDPNoise,
+    noise: Callable[[], AbstractContextManager[OpenDPNoise]] = one_worker,
     models: Callable[[Decimal], Models] = no_models,
     root: KeyWrapper = ROOT,
     now: Callable[[], datetime] = lambda: NOW,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +20,7 @@ from sfumato.model.prompt import Reply
 from sfumato.privacy.ledger import Ledger
 from sfumato.standin.faults import Rule, Rules, When
 from sfumato.standin.server import running
-from terminal import COMMAND
+from terminal import sfumato
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -150,19 +148,6 @@ def test_a_model_that_can_not_be_asked_before_the_charge_costs_nothing(
     assert _entries(tmp_path / "data") == []
 
 
-def command(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with nothing in its environment that speaks of models but what is given."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SFUMATO_", "ANTHROPIC_"))}
-    return subprocess.run(
-        [COMMAND, *words, "--data", str(folder / "data")],
-        capture_output=True,
-        text=True,
-        env=kept | {"XDG_CONFIG_HOME": str(folder / "home")} | environment,
-        check=False,
-        timeout=120,
-    )
-
-
 @pytest.mark.model
 @pytest.mark.parametrize(
     ("environment", "code", "says"),
@@ -180,10 +165,12 @@ def test_an_environment_that_does_not_do_is_one_line_before_anything_is_sent(
 ) -> None:
     (tmp_path / "policy.yaml").write_text(POLICY)
     (tmp_path / "chats.jsonl").write_text(json.dumps({"user_id": "u1", "text": TEXT}) + "\n")
-    found = command(tmp_path, "run", str(tmp_path / "policy.yaml"), str(tmp_path / "chats.jsonl"), **environment)
-    last = found.stderr.strip().splitlines()[-1]
-    assert (found.returncode, found.stdout) == (code, "")
+    words = ("run", tmp_path / "policy.yaml", tmp_path / "chats.jsonl", "--data", tmp_path / "data")
+    found = sfumato(*words, home=tmp_path / "home", without=("SFUMATO_", "ANTHROPIC_"), **environment)
+    told = found.stderr.decode()
+    last = told.strip().splitlines()[-1]
+    assert (found.returncode, found.stdout) == (code, b"")
     assert last.startswith("sfumato: ")
     assert says in last
-    assert "Traceback" not in found.stderr
-    assert TEXT not in found.stderr
+    assert "Traceback" not in told
+    assert TEXT not in told

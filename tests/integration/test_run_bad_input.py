@@ -20,7 +20,7 @@ def attempt(
     tmp_path: Path,
     *,
     source: bytes | None = None,
-    stdin: bytes | None = None,
+    stdin: bytes = b"",
     policy: Path = POLICY,
     command: str = "ingest",
     options: tuple[str, ...] = (),
