@@ -35,8 +35,15 @@ PRIVATE = ("vault", "extract", "ingest", "embed", "topics", "privacy", "gate", "
 CANARY = "canary7391"
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """For tests that change nothing in it."""
+    return Site(tmp_path_factory.mktemp("data"))
+
+
 @pytest.fixture
-def site(tmp_path):
+def own(tmp_path):
+    """For a test that does."""
     return Site(tmp_path)
 
 
@@ -63,9 +70,9 @@ def test_without_a_valid_key_every_data_route_answers_401(site, address, authori
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_every_refused_key_gets_the_same_answer_whatever_the_reason(site):
-    ApiKeys.open(site.data).revoke(site.tokens["analyst"].split("_")[1])
-    assert site.get("/v1/releases").content == site.get("/v1/releases", role=None).content
+def test_every_refused_key_gets_the_same_answer_whatever_the_reason(own):
+    ApiKeys.open(own.data).revoke(own.tokens["analyst"].split("_")[1])
+    assert own.get("/v1/releases").content == own.get("/v1/releases", role=None).content
 
 
 @pytest.mark.parametrize("address", DATA_ROUTES)
@@ -83,10 +90,10 @@ def test_a_valid_key_is_checked_before_the_address_is(site):
     is_problem(site.get("/v1/releases/not-an-id", role=None), 401)
 
 
-def test_the_list_is_newest_first_and_names_the_guarantee(site):
+def test_the_list_is_newest_first_and_names_the_guarantee(own):
     newer = sample(created="2025-08-01T04:00:00Z", epoch="2025-07", guarantee=guarantee(mode="guarded"))
-    store_release(site.data, newer)
-    first, second = site.get("/v1/releases").json()["releases"]
+    store_release(own.data, newer)
+    first, second = own.get("/v1/releases").json()["releases"]
     assert (first["id"], first["mode"], second["id"]) == (newer.id, "guarded", RELEASE.id)
     assert {key: second[key] for key in ("epsilon", "delta", "unit", "topics", "epoch", "dataset")} == {
         "epsilon": 1.482731, "delta": 1e-7, "unit": "user", "topics": 8,
@@ -171,24 +178,24 @@ def test_no_refusal_repeats_its_input(site, role, method):
         assert CANARY not in answer.text + str(answer.headers)
 
 
-def test_a_tampered_release_is_not_served(site):
-    path = site.data / "releases" / f"{RELEASE.id}.json"
+def test_a_tampered_release_is_not_served(own):
+    path = own.data / "releases" / f"{RELEASE.id}.json"
     path.write_bytes(path.read_bytes().replace(b"Plan a trip", b"Plan a trap"))
-    is_problem(site.get(HERE), 404)
-    assert site.get("/v1/releases").json() == {"releases": [], "next": None}
+    is_problem(own.get(HERE), 404)
+    assert own.get("/v1/releases").json() == {"releases": [], "next": None}
 
 
-def test_readiness_ends_when_keys_or_releases_cannot_be_read(site):
-    assert site.get("/readyz", role=None).json() == {"status": "ok"}
-    (site.data / "release_key.pub").write_text("junk")
-    is_problem(site.get("/readyz", role=None), 503)
-    is_problem(site.get("/v1/releases"), 503)
-    assert site.get("/healthz", role=None).status_code == 200
+def test_readiness_ends_when_keys_or_releases_cannot_be_read(own):
+    assert own.get("/readyz", role=None).json() == {"status": "ok"}
+    (own.data / "release_key.pub").write_text("junk")
+    is_problem(own.get("/readyz", role=None), 503)
+    is_problem(own.get("/v1/releases"), 503)
+    assert own.get("/healthz", role=None).status_code == 200
 
 
-def test_keys_that_cannot_be_read_deny(site):
-    (site.data / "access.db").write_bytes(b"broken" * 1000)
-    is_problem(site.get("/v1/releases"), 503)
+def test_keys_that_cannot_be_read_deny(own):
+    (own.data / "access.db").write_bytes(b"broken" * 1000)
+    is_problem(own.get("/v1/releases"), 503)
 
 
 class Failing:
@@ -201,11 +208,11 @@ class Failing:
         raise StorageError("the releases can't be read")
 
 
-def test_a_failure_of_ours_is_500_without_its_message_in_answer_or_log(site, caplog):
-    app = build_app(Failing(), Access(ApiKeys.read_only(site.data), Roles(**ROLES)), {})
-    site.client = TestClient(app, raise_server_exceptions=False)
-    is_problem(site.get("/v1/releases"), 500)
-    is_problem(site.get(HERE), 503)
+def test_a_failure_of_ours_is_500_without_its_message_in_answer_or_log(own, caplog):
+    app = build_app(Failing(), Access(ApiKeys.read_only(own.data), Roles(**ROLES)), {})
+    own.client = TestClient(app, raise_server_exceptions=False)
+    is_problem(own.get("/v1/releases"), 500)
+    is_problem(own.get(HERE), 503)
     assert CANARY not in caplog.text
     assert "RuntimeError at " in caplog.text
 
@@ -327,8 +334,8 @@ def running(data: Path):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_the_server_listens_on_this_machine_only_and_stops_in_order(site, stop):
-    with running(site.data) as (process, url):
+def test_the_server_listens_on_this_machine_only_and_stops_in_order(own, stop):
+    with running(own.data) as (process, url):
         assert url.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(url + "healthz") as answer:  # noqa: S310 - our own server
             assert json.load(answer) == {"status": "ok"}
@@ -358,9 +365,9 @@ def test_an_address_that_is_not_ours_is_one_line_of_ours(site, host, port, why):
     assert "\n" not in str(caught.value)
 
 
-def test_a_release_with_hundreds_of_topics_is_served_whole(site):
+def test_a_release_with_hundreds_of_topics_is_served_whole(own):
     many = tuple(replace(RELEASE.topics[1], id=f"x{number:04}", parent=None, level=0) for number in range(700))
     large = sample(topics=many)
-    store_release(site.data, large)
-    assert len(site.get(f"/v1/releases/{large.id}").json()["topics"]) == 700
-    assert len(site.get(f"/v1/releases/{large.id}/topics").json()["topics"]) == 700
+    store_release(own.data, large)
+    assert len(own.get(f"/v1/releases/{large.id}").json()["topics"]) == 700
+    assert len(own.get(f"/v1/releases/{large.id}/topics").json()["topics"]) == 700

@@ -19,8 +19,15 @@ VIEWS = ["/topics", "/topics/t002", "/guarantee", "/facets", "/facets/language",
 TREND = "/v1/trends?dataset=assistant-logs&topic=t002"
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """For tests that change nothing in it."""
+    return Site(tmp_path_factory.mktemp("data"), (RELEASE, LATER))
+
+
 @pytest.fixture
-def site(tmp_path):
+def own(tmp_path):
+    """For a test that does."""
     return Site(tmp_path, (RELEASE, LATER))
 
 
@@ -29,29 +36,29 @@ def is_problem(answer, status: int) -> None:
     assert set(answer.json()) == {"type", "title", "status", "detail", "errors"}
 
 
-def test_pages_of_releases_follow_each_other_without_gap_or_repetition(site):
+def test_pages_of_releases_follow_each_other_without_gap_or_repetition(own):
     made = [sample(epoch=f"2024-{month:02}", created=f"2024-{month:02}-28T00:00:00Z") for month in range(1, 8)]
     made.append(sample(epoch="2023-07", created="2024-07-28T00:00:00Z"))
     for one in made:
-        store_release(site.data, one)
+        store_release(own.data, one)
     seen, cursor = [], None
     while True:
         address = "/v1/releases?limit=3" + (f"&cursor={cursor}" if cursor else "")
-        page = site.get(address).json()
+        page = own.get(address).json()
         seen += [one["id"] for one in page["releases"]]
         cursor = page["next"]
         if cursor is None:
             break
         assert len(page["releases"]) == 3
-    assert seen == [one["id"] for one in site.get("/v1/releases").json()["releases"]]
+    assert seen == [one["id"] for one in own.get("/v1/releases").json()["releases"]]
     assert len(seen) == len(set(seen)) == 10
 
 
-def test_a_page_goes_on_where_it_ended_though_that_release_was_withdrawn_and_a_new_one_came(site):
-    first = site.get("/v1/releases?limit=1").json()
-    (site.data / "releases" / f"{LATER.id}.json").unlink()
-    store_release(site.data, sample(epoch="2025-08", created="2025-09-01T00:00:00Z"))
-    rest = site.get(f"/v1/releases?limit=1&cursor={first['next']}").json()
+def test_a_page_goes_on_where_it_ended_though_that_release_was_withdrawn_and_a_new_one_came(own):
+    first = own.get("/v1/releases?limit=1").json()
+    (own.data / "releases" / f"{LATER.id}.json").unlink()
+    store_release(own.data, sample(epoch="2025-08", created="2025-09-01T00:00:00Z"))
+    rest = own.get(f"/v1/releases?limit=1&cursor={first['next']}").json()
     assert [one["id"] for one in rest["releases"]] == [RELEASE.id]
     assert rest["next"] is None
 
@@ -171,11 +178,11 @@ def test_different_views_have_different_tags(site):
     assert len(set(tags)) == len(tags)
 
 
-def test_a_trend_has_another_tag_once_another_release_is_there(site):
-    etag = site.get(TREND).headers["etag"]
-    assert site.get(TREND, **{"If-None-Match": etag}).status_code == 304
-    store_release(site.data, sample(epoch="2025-08", created="2025-09-01T00:00:00Z"))
-    assert site.get(TREND, **{"If-None-Match": etag}).status_code == 200
+def test_a_trend_has_another_tag_once_another_release_is_there(own):
+    etag = own.get(TREND).headers["etag"]
+    assert own.get(TREND, **{"If-None-Match": etag}).status_code == 304
+    store_release(own.data, sample(epoch="2025-08", created="2025-09-01T00:00:00Z"))
+    assert own.get(TREND, **{"If-None-Match": etag}).status_code == 200
 
 
 @pytest.mark.parametrize(
