@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ class Faint:
         return {key: count for key, count in noisy.items() if count >= threshold}
 
 
+@cache
 def vector(text):
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
     found = np.random.default_rng(seed).normal(size=48)
