@@ -41,7 +41,7 @@ contracts: $(READY)
 
 # Real corpora are read to their first part; `.venv/bin/python -m pytest --whole -m slow` reads them to their end.
 pytest: $(READY) browser page
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 bench: $(READY)
 	$(BIN)/sfumato bench

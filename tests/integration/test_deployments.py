@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
-USERS, ASKED = 1_500, 300  # a stand-in for a model takes a few milliseconds a question
+USERS, ASKED = 1_500, 500  # a stand-in for a model takes a few milliseconds a question
 ASKS = ("economic_index_patterns", "election", "safety_monitor", "values")
 JUSTIFIED = {  # warnings that policies/README.md gives a reason for
     "clio": {"names-without-guarantee"},
