@@ -27,7 +27,9 @@ demo-stop:
 
 test: check
 
-check: lint types contracts pytest
+check: $(READY)
+	$(MAKE) --no-print-directory -j 2 lint types contracts
+	$(MAKE) --no-print-directory pytest
 
 lint: $(READY)
 	$(BIN)/ruff check .
