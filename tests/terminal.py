@@ -1,4 +1,4 @@
-"""Runs the `sfumato` command as a person would: a process of its own, its output and exit code."""
+"""Runs the `sfumato` command: a process of its own (forked from one that has loaded it), its output and exit code."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -14,6 +15,7 @@ from sfumato.model.nodump import seal_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
     import numpy as np
     from numpy.typing import NDArray
@@ -29,12 +31,12 @@ _AHEAD = "sfumato.embed.ahead"
 class Worker:
     """One process, and the parent's end of its pipe. It says `ready` once the model is loaded.
 
-    It is forked from a server process that has read nothing but the libraries (two seconds for each worker otherwise).
+    On Linux it is forked from a server process that has read nothing but the libraries, which take two seconds to load;
+    elsewhere it is spawned, for system libraries there do not bear a fork.
     """
 
     def __init__(self, weights: Weights, precision: Precision) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([_AHEAD])
+        context = _context()
         self.pipe, far = context.Pipe()
         self.process = context.Process(target=_serve, args=(far, weights, precision), daemon=True)
         resource_tracker.ensure_running()  # else `start` launches it, and that unblocks the signal again
@@ -110,6 +112,14 @@ class Pool:
                     if done is not None:
                         done(len(errands[number]))
         return [results[number] for number in range(len(errands))]
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([_AHEAD])
+    return context
 
 
 def _hand_out(
