@@ -62,6 +62,7 @@ def test_a_published_page_shows_its_release_from_a_disk_as_from_any_server(page,
     page.get_by_role("button", name="What is guaranteed").click()
     expect(page.get_by_role("dialog")).to_contain_text("Checked in this browser")
     page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)  # hidden at once; the address tells it a moment later
     assert page.get_by_role("link", name="Ask").count() == 0
     assert page.get_by_role("button", name="Sign out").count() == 0
     page.reload()
