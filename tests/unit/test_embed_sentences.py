@@ -73,31 +73,38 @@ def test_vectors_are_those_of_the_published_model(weights):
     assert (quick * expected[some]).sum(axis=1).min() > 0.999
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_every_batch_shape_leaves_a_row_alone_on_this_processor(weights, precision):
+@pytest.fixture(scope="module")
+def encoder(weights):
+    from sfumato.embed.encoder import Encoder
+
+    return Encoder(weights)
+
+
+def test_every_batch_shape_leaves_a_row_alone_on_this_processor_in_every_layer(encoder):
+    """As deep as the model is; that the first layer shows it, the next test holds to it."""
     from sfumato.embed.batches import ROWS
-    from sfumato.embed.encoder import Encoder, _bfloat16_pays
 
-    if precision == "bfloat16" and not _bfloat16_pays():
-        pytest.skip("bfloat16 would be emulated here, and no run chooses it")
-
-    encoder = Encoder(weights, precision=precision)
+    depth = encoder._network.layers
+    assert [length for length in ROWS if not encoder._company_is_harmless(length, layers=depth)] == []
     assert [length for length in ROWS if not encoder._company_is_harmless(length)] == []
 
 
 def test_where_company_would_matter_rows_are_computed_one_at_a_time(weights, monkeypatch):
-    from sfumato.embed import encoder as module
+    import torch
+
+    from sfumato.embed.encoder import Encoder
 
     shapes = set()
-    forward = module.Encoder._forward
+    linear = Encoder._linear
 
-    def watched(self, rows, length, shape):
-        shapes.add(shape)
-        vectors = forward(self, rows, length, shape)
-        return vectors + np.arange(shape, dtype=np.float32)[:, None] * 1e-7  # a kernel that treats each row differently
+    def touchy(self, hidden, name):
+        """A kernel that treats each row a little differently."""
+        shapes.add(hidden.shape[0])
+        made = linear(self, hidden, name)
+        return made + torch.arange(len(made))[:, None, None] * 1e-6
 
-    monkeypatch.setattr(module.Encoder, "_forward", watched)
-    encoder = module.Encoder(weights)
+    monkeypatch.setattr(Encoder, "_linear", touchy)
+    encoder = Encoder(weights)
     shapes.clear()
     vectors = encoder.embed(["tide", "why does my violin leak", "tide"])
     assert shapes == {1}
@@ -105,20 +112,18 @@ def test_where_company_would_matter_rows_are_computed_one_at_a_time(weights, mon
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_row_that_changes_beside_another_neighbour_is_noticed_at_every_place(weights, monkeypatch, place):
-    from sfumato.embed import encoder as module
+@pytest.mark.parametrize("name", ["attention.self.query", "output.dense"])
+def test_one_number_that_changes_beside_another_neighbour_is_noticed_at_every_place(encoder, monkeypatch, place, name):
+    linear = type(encoder)._linear
 
-    encoder = module.Encoder(weights)
-    forward = module.Encoder._forward
-
-    def touchy(self, rows, length, shape):
-        vectors = forward(self, rows, length, shape)
-        if rows[place] != rows[1 - place]:
-            vectors[place] += 1e-7
-        return vectors
+    def touchy(self, hidden, named):
+        made = linear(self, hidden, named).clone()
+        if named.endswith(name) and not (hidden[place] == hidden[1 - place]).all():
+            made[place, 17, 3] *= 1 + 1e-6
+        return made
 
     assert encoder._company_is_harmless(128)
-    monkeypatch.setattr(module.Encoder, "_forward", touchy)
+    monkeypatch.setattr(type(encoder), "_linear", touchy)
     assert not encoder._company_is_harmless(128)
 
 

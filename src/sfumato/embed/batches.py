@@ -20,7 +20,7 @@ Larger ones are no faster, and each must be tried out before its first use (`Enc
 WINDOW_TEXTS = 8192
 WINDOW_CHARACTERS = 4_000_000
 CHUNK_TEXTS = 1024
-_CHUNK_COST = 64_000
+_CHUNK_COST = 16_000  # about two seconds of a core: the last worker to end keeps nobody waiting for long
 _ROW_COST = 24  # characters that a row's padding and special tokens stand for
 _LONGEST_COST = 1200  # characters beyond which the model reads no further
 
