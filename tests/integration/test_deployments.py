@@ -233,15 +233,21 @@ def _id(line: str) -> str:
 @pytest.mark.model
 @pytest.mark.slow
 def test_the_economic_index_over_onet_on_real_support_conversations(corpora, irc, whole, tmp_path):
-    """Real CLI, real vectors: a hierarchy of O*NET's, each node's users within its parent's. Whole: 20,000 nodes."""
+    """Real CLI, real vectors: a hierarchy of O*NET's, each node's users within its parent's. Whole: 20,000 nodes.
+
+    The built-in policy, a larger epsilon and lower thresholds for a small log.
+    """
+    policy = builtin_path("economic_index").read_text().replace("{epsilon: 2.0,", "{epsilon: 8.0,")
+    policy = policy.replace("_users: 60, min_conversations: 60", "_users: 20, min_conversations: 20")
+    (tmp_path / "small.yaml").write_text(policy)
     environment = {"SFUMATO_KEY_FILE": str(tmp_path / "root.key")}
     command(["taxonomy", "onet", str(corpora / "onet")], tmp_path, environment, into=tmp_path / "onet.jsonl")
     if not whole:
         thinned(tmp_path / "onet.jsonl", with_computers)
     command(["keys", "init"], tmp_path, environment)
-    source = irc(800)
+    source = irc(600)
     command(
-        ["run", "economic_index", str(source), "--data", "data", "--epoch", "2026-10", "--json"],
+        ["run", "small.yaml", str(source), "--data", "data", "--epoch", "2026-10", "--json"],
         tmp_path,
         environment,
         into=tmp_path / "release.json",
