@@ -12,9 +12,10 @@ from explorer_sites import explorer_site
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", "--process-per-site",
 ]  # fmt: skip
 WAIT_MS = 20_000
+VIEWPORT = {"width": 1440, "height": 900}
 
 
 def pytest_collection_modifyitems(items):
@@ -37,15 +38,24 @@ def site(tmp_path_factory):
         yield found
 
 
+@pytest.fixture(scope="module")
+def shared(browser, site):
+    """The context of pages that ask for nothing special. One that stays open keeps the process for all of them."""
+    context = browser.new_context(viewport=VIEWPORT)
+    context.new_page().goto(site.url)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def opened(browser):
-    """Makes pages, each in a context of its own, with a list of what went wrong in it."""
-    contexts = []
+def opened(browser, shared):
+    """Makes pages, with options each in a context of its own, and a list of what went wrong in each."""
+    mine = []
 
     def open_page(**options):
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        contexts.append(context)
+        context = browser.new_context(**{"viewport": VIEWPORT, **options}) if options else shared
         page = context.new_page()
+        mine.append(context if options else page)
         page.set_default_timeout(WAIT_MS)
         page.faults = []
         page.on("console", lambda said: page.faults.append(said.text) if said.type in {"error", "warning"} else None)
@@ -55,8 +65,8 @@ def opened(browser):
 
     expect.set_options(timeout=WAIT_MS)
     yield open_page
-    for context in contexts:
-        context.close()
+    for one in mine:
+        one.close()
 
 
 @pytest.fixture
