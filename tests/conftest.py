@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import processes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,8 +34,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """What was collected stays: the garbage collector need not walk all of it again and again."""
+    if any(hasattr(item.module, "APART") for item in session.items):
+        processes.start()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 50)

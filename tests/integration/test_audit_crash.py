@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -16,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from audits import KEY, TIME, event, report_on
+from processes import APART
 from sfumato.audit.anchor import pin
 from sfumato.audit.log import AuditLog
 from sfumato.audit.replay import Tampered
 
-SPAWN = multiprocessing.get_context("spawn")
 LOOP = """
 import sys
 from pathlib import Path
@@ -93,7 +92,7 @@ def interrupted(directory: Path, pinned: Path) -> None:
 
 def test_a_tail_that_was_acknowledged_and_is_gone_is_not_repaired_but_refused(tmp_path: Path) -> None:
     directory, pinned = tmp_path / "audit", tmp_path / "pinned"
-    victim = SPAWN.Process(target=interrupted, args=(directory, pinned))
+    victim = APART.Process(target=interrupted, args=(directory, pinned))
     victim.start()
     victim.join(60)
     assert victim.exitcode == -signal.SIGKILL
@@ -113,8 +112,8 @@ def work(directory: Path, me: int, results: object) -> None:
 def test_four_processes_appending_and_signing_at_once_make_one_log(tmp_path: Path) -> None:
     with closing(AuditLog.open(tmp_path)) as log:
         log.checkpoint(log.signer(KEY), time=TIME)
-    results = SPAWN.Queue()
-    workers = [SPAWN.Process(target=work, args=(tmp_path, me, results)) for me in range(4)]
+    results = APART.Queue()
+    workers = [APART.Process(target=work, args=(tmp_path, me, results)) for me in range(4)]
     for worker in workers:
         worker.start()
     numbers = dict(results.get(timeout=60) for _ in workers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -15,6 +14,7 @@ import sqlalchemy as sql
 from sqlalchemy import URL
 
 import postgres
+from processes import APART
 from sfumato.errors import BudgetExhausted, Refused, StorageError
 from sfumato.privacy.ledger import Caps, Charge, Ledger
 from sfumato.privacy.ledger_postgres import IN_FLIGHT
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # A connection whose server was killed under it may be collected before it is closed, which psycopg complains of.
 pytestmark = pytest.mark.filterwarnings("ignore:.*psycopg.*:pytest.PytestUnraisableExceptionWarning")
-SPAWN = multiprocessing.get_context("spawn")
 RACERS, EACH, FIT = 8, 15, 100
 CAPS = Caps(purpose_rho=FIT * 10, epoch_rho=FIT * 10, epoch_delta=10**6, yearly_rho=10**6, yearly_delta=10**6)
 
@@ -62,8 +61,8 @@ def race(place: Path | URL, name: str, start: Barrier, results: object) -> None:
 
 def test_eight_processes_on_one_budget_spend_it_exactly_and_answer_each_question_once(place: Path | URL) -> None:
     Ledger(place).close()
-    start, results = SPAWN.Barrier(RACERS), SPAWN.Queue()
-    racers = [SPAWN.Process(target=race, args=(place, f"p{one}", start, results)) for one in range(RACERS)]
+    start, results = APART.Barrier(RACERS), APART.Queue()
+    racers = [APART.Process(target=race, args=(place, f"p{one}", start, results)) for one in range(RACERS)]
     for racer in racers:
         racer.start()
     granted = [question for _ in racers for question in results.get(timeout=90)]
@@ -96,7 +95,7 @@ def killed_at(place: URL, state: str) -> None:
 def test_kill_9_on_postgres_burns_what_was_reserved_and_loses_nothing(state: str, afterwards: list[str]) -> None:
     url = postgres.server().database()
     Ledger(url).close()
-    victim = SPAWN.Process(target=killed_at, args=(url, state))
+    victim = APART.Process(target=killed_at, args=(url, state))
     with postgres.connected(url) as other:
         other.exec_driver_sql(f"SELECT pg_advisory_lock({IN_FLIGHT}, 2)")
         victim.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from processes import APART
 from sfumato.errors import BudgetExhausted, Refused
 from sfumato.privacy.ledger import Caps, Charge, Ledger
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
 CAPS = Caps(purpose_rho=1000, epoch_rho=1000, epoch_delta=100, yearly_rho=1000, yearly_delta=100)
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def charge(question: str, rho: int) -> Charge:
@@ -41,7 +40,7 @@ def killed_at(path: Path, state: str) -> None:
     ("state", "afterwards"), [("reserved", "burned"), ("released", "released"), ("burned", "burned")]
 )
 def test_kill_9_at_each_state_never_lowers_what_is_spent(tmp_path: Path, state: str, afterwards: str) -> None:
-    victim = SPAWN.Process(target=killed_at, args=(tmp_path / "ledger.db", state))
+    victim = APART.Process(target=killed_at, args=(tmp_path / "ledger.db", state))
     victim.start()
     victim.join(60)
     assert victim.exitcode == -signal.SIGKILL
@@ -68,8 +67,8 @@ def race(path: Path, name: str, rho: int, start: Barrier, results: object) -> No
 @pytest.mark.parametrize(("rho", "fit"), [(700, 1), (100, 10)], ids=["the last of it", "ten shares"])
 def test_processes_racing_for_the_budget_get_exactly_what_there_is(tmp_path: Path, rho: int, fit: int) -> None:
     Ledger(tmp_path / "ledger.db").close()
-    start, results = SPAWN.Barrier(4), SPAWN.Queue()
-    racers = [SPAWN.Process(target=race, args=(tmp_path / "ledger.db", f"p{i}", rho, start, results)) for i in range(4)]
+    start, results = APART.Barrier(4), APART.Queue()
+    racers = [APART.Process(target=race, args=(tmp_path / "ledger.db", f"p{i}", rho, start, results)) for i in range(4)]
     for racer in racers:
         racer.start()
     granted = sum(results.get(timeout=60) for _ in racers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import gc
 import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -34,6 +33,7 @@ from live_queries import (
     random_questions,
     terms_of,
 )
+from processes import APART
 from releases import pin
 from sfumato.errors import NoiseFailure, Refused, StorageError
 from sfumato.live import measure, worker
@@ -56,7 +56,6 @@ from sfumato.vault.keystore import EpochKeys
 
 POLICY = policy()
 BATCH = extracts(400, 3)
-SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
@@ -359,7 +358,7 @@ def dies_measuring(data):
 
 
 def test_kill_9_between_charge_and_answer_burns_the_charge_and_a_new_worker_answers(data):
-    victim = SPAWN.Process(target=dies_measuring, args=(data,))
+    victim = APART.Process(target=dies_measuring, args=(data,))
     victim.start()
     victim.join(60)
     assert victim.exitcode == -signal.SIGKILL
@@ -378,8 +377,8 @@ def draws_and_dies(told):
 
 
 def test_a_worker_that_is_killed_leaves_no_noise_process_behind():
-    told = SPAWN.Queue()
-    victim = SPAWN.Process(target=draws_and_dies, args=(told,))
+    told = APART.Queue()
+    victim = APART.Process(target=draws_and_dies, args=(told,))
     victim.start()
     orphan = told.get(timeout=120)
     victim.join(60)
@@ -564,7 +563,7 @@ def test_the_server_loads_no_module_that_could_open_anything():
 def test_the_worker_answers_from_a_process_of_its_own_and_ends_when_told(data):
     """Killed with SIGKILL it leaves its socket behind, and the next one takes its place."""
     for ending in (signal.SIGKILL, signal.SIGTERM):
-        process = SPAWN.Process(target=works, args=(data,))
+        process = APART.Process(target=works, args=(data,))
         process.start()
         client, token = site(data, WorkerSocket(data / "worker.sock"))
         for _ in range(300):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 
 from gateways import asking, gateway, modelled_policy, quiet, stats, write_distinct
+from processes import APART
 from sfumato.adapters.pacing import Tempo
 from sfumato.errors import KeyMissing
 from sfumato.model.layout import Layout
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from sfumato.gateway import Gateway
     from sfumato.model.extract import Extracts
 
-SPAWN = multiprocessing.get_context("spawn")
 USERS = 160
 IN_FLIGHT = 32
 ASKED = ("facets: [{name: turns}]", 'facets: [{name: tone, kind: scale, range: [1, 5], ask: "How urgent is it?"}]')
@@ -153,7 +152,7 @@ def extracting(data: Path, loaded: Policy, url: str) -> None:
 
 def killed_once(enough: str, at_least: int, data: Path, loaded: Policy, url: str) -> None:
     """Extract in a process that is killed once the server has counted so much."""
-    victim = SPAWN.Process(target=extracting, args=(data, loaded, url))
+    victim = APART.Process(target=extracting, args=(data, loaded, url))
     victim.start()
     give_up = time.monotonic() + 60
     while _much(stats(url), enough) < at_least:
@@ -220,7 +219,7 @@ def test_ctrl_c_does_not_wait_for_a_batch_and_the_next_run_takes_it(data: Path, 
         opened = gateway(data, policy=loaded, models=asking(loaded, url))
         with opened:
             opened.ingest(str(corpus), advance=quiet)
-            victim = SPAWN.Process(target=interrupted, args=(data, loaded, url))
+            victim = APART.Process(target=interrupted, args=(data, loaded, url))
         victim.start()
         while not stats(url)["batches"]:
             time.sleep(0.05)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateways import gateway, modelled_policy, quiet, stats, write_distinct
+from processes import APART
 from sfumato.adapters.endpoint import Endpoint
 from sfumato.adapters.prices import tariff_of
 from sfumato.adapters.roles import PolicyModels
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sfumato.gateway import Gateway
     from sfumato.policy.schema import Policy
 
-SPAWN = multiprocessing.get_context("spawn")
 USERS = 80
 READER = "claude-haiku-4-5"
 
@@ -137,7 +136,7 @@ def test_killed_runs_together_never_pass_the_cap_for_what_is_in_flight_is_noted_
         with whole:
             whole.ingest(str(write_distinct(tmp_path / "chats.jsonl", users=USERS)), advance=quiet)
         for answers in (1, 30):
-            victim = SPAWN.Process(target=extracting, args=(data, cap, url))
+            victim = APART.Process(target=extracting, args=(data, cap, url))
             victim.start()
             while stats(url)["answered"] < answers:
                 assert victim.is_alive()

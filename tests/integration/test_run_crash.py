@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -12,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from gateways import gateway, policy, quiet, write_corpus
+from processes import APART
 from sfumato.errors import BudgetExhausted, KeyMissing, StorageError
 from sfumato.model.layout import Layout
 from sfumato.privacy.bounds import bound
 from sfumato.privacy.ledger import Ledger
 from sfumato.vault import durable, receipts
 from sfumato.vault.keystore import EpochKeys
-
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def killed_during(data: Path, corpus: Path, moment: str) -> None:
@@ -47,7 +45,7 @@ def killed_during(data: Path, corpus: Path, moment: str) -> None:
 
 
 def kill(data: Path, corpus: Path, moment: str) -> None:
-    victim = SPAWN.Process(target=killed_during, args=(data, corpus, moment))
+    victim = APART.Process(target=killed_during, args=(data, corpus, moment))
     victim.start()
     victim.join(120)
     assert victim.exitcode == -signal.SIGKILL

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import multiprocessing
 import os
 import pickle
 import stat
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from processes import APART
 from sfumato.errors import KeyMissing, StorageError, VaultError
 from sfumato.vault import durable
 from sfumato.vault.keys import FILE_BYTES, PURPOSES, RootKey
@@ -245,13 +245,12 @@ def _race(directory, barrier, answers):
 
 
 def test_processes_that_race_to_make_a_key_all_use_the_same(data):
-    context = multiprocessing.get_context("spawn")
-    barrier, answers = context.Barrier(4), context.Queue()
-    processes = [context.Process(target=_race, args=(str(data / "keys"), barrier, answers)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    found = {answers.get(timeout=60) for _ in processes}
-    for process in processes:
-        process.join()
+    barrier, answers = APART.Barrier(4), APART.Queue()
+    racers = [APART.Process(target=_race, args=(str(data / "keys"), barrier, answers)) for _ in range(4)]
+    for racer in racers:
+        racer.start()
+    found = {answers.get(timeout=60) for _ in racers}
+    for racer in racers:
+        racer.join()
     assert len(found) == 1
     assert len(list((data / "keys").iterdir())) == 1
