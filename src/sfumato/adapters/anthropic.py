@@ -116,4 +116,4 @@ class AnthropicModel:
             for index, prompt in todo:
                 tell(index, await attempts.complete(prompt, self._account, line))
 
-        await background.all_of(worker() for _ in range(min(self.endpoint.concurrency, len(prompts))))
+        await background.all_of([worker] * min(self.endpoint.concurrency, len(prompts)))

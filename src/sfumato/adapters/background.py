@@ -110,12 +110,27 @@ def run(work: Callable[[Outside], Awaitable[None]]) -> None:
         raise background.ended
 
 
-async def all_of(work: Iterable[Coroutine[None, None, None]]) -> None:
-    """All at once; the first to fail ends the others and is raised."""
-    tasks = [asyncio.ensure_future(one) for one in work]
+async def all_of(work: Iterable[Callable[[], Coroutine[None, None, None]]]) -> None:
+    """All at once; the first to fail is raised, and none of the others takes a step after it.
+
+    One that did could send what is then cancelled: asked, on the bill, and its answer lost.
+    """
+    tasks: list[asyncio.Task[None]] = []
+
+    def end() -> None:
+        for task in tasks:
+            task.cancel()
+
+    async def until_one_fails(one: Callable[[], Coroutine[None, None, None]]) -> None:
+        try:
+            await one()
+        except Exception:
+            end()
+            raise
+
+    tasks += [asyncio.ensure_future(until_one_fails(one)) for one in work]
     try:
         await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
+        end()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -106,7 +106,7 @@ class Batches:
                     queue.extendleft(reversed(group.indices))
                     await self._account.room_for(group.worst)
 
-        await all_of(sender() for _ in range(MOST_AT_ONCE))
+        await all_of([sender] * MOST_AT_ONCE)
 
     def _take(self, queue: deque[int]) -> _Group:
         """The next prompts, as many as one batch and the cap have room for; at least one."""
