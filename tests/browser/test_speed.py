@@ -104,7 +104,9 @@ def test_the_first_view_of_3000_topics_is_there_in_time_and_moving_about_stays_s
     expect(page.locator(".map-svg")).to_have_attribute("data-level", "1")
     expect(page.locator("circle.spot")).not_to_have_count(TOPS)
     page.wait_for_timeout(600)
-    longest = min(longest_task(page, box) for _ in range(3))  # other work on the machine only ever adds
+    for _ in range(3):  # other work on the machine only ever adds
+        if (longest := longest_task(page, box)) < LONG_TASK_MS:
+            break
     print(f"first view {first:.0f} ms of work, {wall:.0f} ms by the clock; longest task {longest:.0f} ms of work")
     assert 0 < first < FIRST_VIEW_MS
     assert wall < SLOWER * FIRST_VIEW_MS

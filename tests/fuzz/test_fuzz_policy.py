@@ -18,7 +18,7 @@ from sfumato.policy.load import builtin_names, parse
 from sfumato.policy.schema import Policy
 
 POLICIES = Path(__file__).parents[2] / "policies"
-MUTATIONS = int(os.environ.get("SFUMATO_FUZZ", "1500"))
+MUTATIONS = int(os.environ.get("SFUMATO_FUZZ", "600"))
 PIECES = [
     "\t", "\0", "\n", "  ", ":", ": ", "- ", "[", "]", "{", "}", "&a ", "*a", "<<: {a: 1}", "!!set ", "!!binary x",
     "!!python/name:os ", "!!float x", "? ", "|", ">", "%YAML 1.1", "---\n", "'", '"', "\\x00", "#", "~", "null",

@@ -1,4 +1,4 @@
-"""The README's tour: every shell block runs, in order, on a fresh folder, with half of its conversations."""
+"""The README's tour: every shell block runs, in order, on a fresh folder, with a third of its conversations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[2] / "README.md"
-WHOLE, HALF = "--conversations 3000 --users 2000 --topics 8", "--conversations 1500 --users 1000 --topics 6"
+WHOLE, PART = "--conversations 3000 --users 2000 --topics 8", "--conversations 900 --users 750 --topics 4"
 
 
 def tour() -> list[str]:
@@ -27,7 +27,7 @@ def test_every_block_of_the_tour_runs_and_another_policy_finds_its_epoch_spent(t
     assert len(blocks) >= 7
     script = "set -euo pipefail\n" + "\n".join(blocks)
     assert WHOLE in script
-    script = script.replace(WHOLE, HALF)
+    script = script.replace(WHOLE, PART)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", script],

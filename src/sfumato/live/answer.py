@@ -117,9 +117,10 @@ def widest(question: Question, design: Design | None, terms: Terms | None) -> in
 def together(answers: Sequence[JsonObject], *, widest: int) -> bytes:
     """The whole answer, padded to the size class of the widest that it could have been: the same bytes every time."""
     held: list[Json] = list(answers)
-    bare = len(dumps({"format": FORMAT, "answers": held, "padding": ""}))
-    size = SIZE_CLASS * 2 ** max(0, math.ceil(math.log2((max(widest, bare) + SIZE_CLASS // 4) / SIZE_CLASS)))
-    return dumps({"format": FORMAT, "answers": held, "padding": "0" * (size - bare)})
+    bare = dumps({"format": FORMAT, "answers": held, "padding": ""})
+    size = SIZE_CLASS * 2 ** max(0, math.ceil(math.log2((max(widest, len(bare)) + SIZE_CLASS // 4) / SIZE_CLASS)))
+    end = len(bare) - len('"}')  # canonical order has the padding last
+    return bare[:end] + b"0" * (size - len(bare)) + bare[end:]
 
 
 def expected(design: Design, limits: Thresholds) -> JsonObject:
