@@ -118,7 +118,7 @@ def together(answers: Sequence[JsonObject], *, widest: int) -> bytes:
     """The whole answer, padded to the size class of the widest that it could have been: the same bytes every time."""
     held: list[Json] = list(answers)
     bare = dumps({"format": FORMAT, "answers": held, "padding": ""})
-    size = SIZE_CLASS * 2 ** max(0, math.ceil(math.log2((max(widest, len(bare)) + SIZE_CLASS // 4) / SIZE_CLASS)))
+    size: int = SIZE_CLASS * 2 ** max(0, math.ceil(math.log2((max(widest, len(bare)) + SIZE_CLASS // 4) / SIZE_CLASS)))
     end = len(bare) - len('"}')  # canonical order has the padding last
     return bare[:end] + b"0" * (size - len(bare)) + bare[end:]
 
