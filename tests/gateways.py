@@ -17,7 +17,7 @@ from sfumato.adapters.roles import PolicyModels
 from sfumato.extraction import Models
 from sfumato.gateway import Gateway
 from sfumato.model.layout import Layout
-from sfumato.policy.load import parse
+from sfumato.policy.load import builtin_path, parse
 from sfumato.policy.schema import Policy
 from sfumato.ports import Ports, Scope
 from sfumato.privacy.noise import OpenDPNoise
@@ -57,6 +57,15 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 def policy(change: tuple[str, str] = ("", "")) -> Policy:
     """The testing policy, one piece of its text replaced."""
     return parse(POLICY.replace(*change) if change[0] else POLICY)
+
+
+def for_a_small_log(builtin: str, *changes: tuple[str, str]) -> str:
+    """A built-in policy as text: an epsilon at which a few hundred users make topics, and pieces of it replaced."""
+    text = builtin_path(builtin).read_text()
+    for old, new in (("{epsilon: 2.0,", "{epsilon: 8.0,"), *changes):
+        assert old in text
+        text = text.replace(old, new)
+    return text
 
 
 def modelled_policy(*changes: tuple[str, str]) -> Policy:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
+from gateways import for_a_small_log
 from sfumato.cli.app import app
 from sfumato.errors import PolicyError
 from sfumato.forecast import forecast
@@ -237,9 +238,8 @@ def test_the_economic_index_over_onet_on_real_support_conversations(corpora, irc
 
     The built-in policy, a larger epsilon and lower thresholds for a small log.
     """
-    policy = builtin_path("economic_index").read_text().replace("{epsilon: 2.0,", "{epsilon: 8.0,")
-    policy = policy.replace("_users: 60, min_conversations: 60", "_users: 20, min_conversations: 20")
-    (tmp_path / "small.yaml").write_text(policy)
+    fewer = "min_users: 60, min_conversations: 60", "min_users: 20, min_conversations: 20"
+    (tmp_path / "small.yaml").write_text(for_a_small_log("economic_index", fewer))
     environment = {"SFUMATO_KEY_FILE": str(tmp_path / "root.key")}
     command(["taxonomy", "onet", str(corpora / "onet")], tmp_path, environment, into=tmp_path / "onet.jsonl")
     if not whole:

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateways import MODELS, stats
+from gateways import MODELS, for_a_small_log, stats
 from sfumato.standin.server import running
 from terminal import sfumato
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-POLICIES = Path(__file__).parents[2] / "policies"
-
 
 def with_models(folder: Path) -> Path:
-    """The built-in `standard` for a small log (a larger epsilon), a model in every role."""
+    """The built-in `standard` for a small log, a model in every role."""
     path = folder / "standard_models.yaml"
-    text = (POLICIES / "standard.yaml").read_text().replace("name: standard", "name: asking")
-    path.write_text(text.replace("{epsilon: 2.0,", "{epsilon: 8.0,") + MODELS)
+    path.write_text(for_a_small_log("standard", ("name: standard", "name: asking")) + MODELS)
     return path
 
 

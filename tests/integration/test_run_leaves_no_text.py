@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateways import gateway, policy, quiet, write_corpus
+from gateways import for_a_small_log, gateway, policy, quiet, write_corpus
 from searching import contents, found, pieces
 from sfumato.errors import KeyMissing
 from sfumato.model.layout import Layout
@@ -16,8 +16,6 @@ from terminal import sfumato
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-POLICIES = Path(__file__).parents[2] / "policies"
 
 
 def texts_and_users(corpus: Path) -> tuple[list[str], set[str]]:
@@ -67,7 +65,7 @@ def test_a_real_log_becomes_topics_and_leaves_neither_text_nor_nicknames(
     tmp_path: Path, irc: Callable[[int], Path]
 ) -> None:
     corpus, data, plain = irc(900), tmp_path / "data", tmp_path / "plain.yaml"
-    plain.write_text((POLICIES / "standard.yaml").read_text().replace("{epsilon: 2.0,", "{epsilon: 8.0,"))
+    plain.write_text(for_a_small_log("standard"))
     result = sfumato("run", plain, corpus, "--data", data, "--json", home=tmp_path / "home")
     assert result.returncode == 0, result.stderr.decode()
     release = json.loads(result.stdout)

@@ -73,15 +73,17 @@ def test_vectors_are_those_of_the_published_model(weights):
     assert (quick * expected[some]).sum(axis=1).min() > 0.999
 
 
-@pytest.fixture(scope="module")
-def encoder(weights):
-    from sfumato.embed.encoder import Encoder
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def encoder(weights, request):
+    from sfumato.embed.encoder import Encoder, _bfloat16_pays
 
-    return Encoder(weights)
+    if request.param == "bfloat16" and not _bfloat16_pays():
+        pytest.skip("bfloat16 would be emulated here, and no run chooses it")
+    return Encoder(weights, precision=request.param)
 
 
 def test_every_batch_shape_leaves_a_row_alone_on_this_processor_in_every_layer(encoder):
-    """As deep as the model is; that the first layer shows it, the next test holds to it."""
+    """The first layer says what all of them together say."""
     from sfumato.embed.batches import ROWS
 
     depth = encoder._network.layers
@@ -104,7 +106,7 @@ def test_where_company_would_matter_rows_are_computed_one_at_a_time(weights, mon
         return made + torch.arange(len(made))[:, None, None] * 1e-6
 
     monkeypatch.setattr(Encoder, "_linear", touchy)
-    encoder = Encoder(weights)
+    encoder = Encoder(weights, precision="float32")
     shapes.clear()
     vectors = encoder.embed(["tide", "why does my violin leak", "tide"])
     assert shapes == {1}
@@ -113,13 +115,15 @@ def test_where_company_would_matter_rows_are_computed_one_at_a_time(weights, mon
 
 @pytest.mark.parametrize("place", [0, 1])
 @pytest.mark.parametrize("name", ["attention.self.query", "output.dense"])
-def test_one_number_that_changes_beside_another_neighbour_is_noticed_at_every_place(encoder, monkeypatch, place, name):
+def test_last_bits_that_change_beside_another_neighbour_are_noticed_at_every_place(encoder, monkeypatch, place, name):
+    import torch
+
     linear = type(encoder)._linear
 
     def touchy(self, hidden, named):
         made = linear(self, hidden, named).clone()
         if named.endswith(name) and not (hidden[place] == hidden[1 - place]).all():
-            made[place, 17, 3] *= 1 + 1e-6
+            made[place] *= 1 + torch.finfo(made.dtype).eps
         return made
 
     assert encoder._company_is_harmless(128)

@@ -127,7 +127,7 @@ def test_a_line_is_the_same_whether_a_record_was_made_for_it_or_not(lines):
 
 def test_another_librarys_line_and_any_exceptions_text_stay_out(lines):
     read, _ = lines
-    logging.getLogger("another.library").error("Invalid request: %s", CANARY)
+    logging.getLogger("somebody.elses").error("Invalid request: %s", CANARY)
     try:
         int(CANARY)
     except ValueError:
