@@ -91,7 +91,9 @@ def test_a_thousand_repeats_have_no_variance_and_cost_one_charge(data):
 
 def test_an_answer_is_near_the_truth(data):
     with desk(data, POLICY) as (opened, _):
-        body = json.loads(reply(opened, asking())[1])
+        said = reply(opened, asking())[1]
+    body = json.loads(said)
+    assert said == dumps(body), "an answer is canonical, its padding included"
     users = body["answers"][0]["cells"][0]["numbers"]["users"]
     sigma = body["answers"][0]["guarantee"]["mechanisms"][0]["sigma"]
     assert abs(users["value"] - 400) < 6 * sigma
