@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import httpx2
 import uvicorn
+from anyio.from_thread import start_blocking_portal
+from fastapi.testclient import TestClient
 
 from releases import KEY
 from sfumato import AsyncClient, Client
@@ -17,13 +21,30 @@ from sfumato import AsyncClient, Client
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from anyio.from_thread import BlockingPortal
+
 HERE = "http://127.0.0.1"
 PIN = KEY.public_key().public_bytes_raw().hex()
 OWN = "sfk_0123456789abcdefghijklmnopqrstuv"  # opens nothing
 
 
+@cache
+def loop() -> BlockingPortal:
+    """The event loop in which all requests of this process are answered, as a server has one."""
+    opened = ExitStack()
+    atexit.register(opened.close)
+    return opened.enter_context(start_blocking_portal())
+
+
+def inside(app: object, **options: object) -> TestClient:
+    """A client of an application's bare answers, a failure of ours among them."""
+    client = TestClient(app, raise_server_exceptions=False, **options)
+    client.portal = loop()
+    return client
+
+
 class Inside(httpx2.BaseTransport):
-    """Each request straight into an ASGI application, in an event loop of its own."""
+    """Each request straight into an ASGI application."""
 
     def __init__(self, app: object) -> None:
         self._app = app
@@ -37,7 +58,7 @@ class Inside(httpx2.BaseTransport):
                 body = await said.aread()
                 return httpx2.Response(said.status_code, headers=said.headers.raw, content=body)
 
-        return asyncio.run(answered())
+        return loop().call(answered)
 
 
 def blocking(app: object, key: str, **options: object) -> Client:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from fastapi.testclient import TestClient
-
+from api_clients import inside
 from audits import log_of
 from releases import about, languages, pin, sample, store_release, topic
 from sfumato.audit.log import AuditLog
@@ -100,7 +99,7 @@ class Site:
             {"unit": "user"},
             **{"budget": Book(), "extras": more(self), **ports},
         )
-        self.client = TestClient(self.app, raise_server_exceptions=False)
+        self.client = inside(self.app)
 
     def ask(
         self, method: str, address: str, role: str | None = "analyst", *, headers: dict[str, str] | None = None, **rest

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from fastapi.testclient import TestClient
-
+from api_clients import inside
 from releases import pin, sample, store_release
 from sfumato.audit.log import AuditLog
 from sfumato.model.layout import Layout
@@ -23,6 +22,8 @@ from sfumato.serve.store import ReleaseStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from fastapi.testclient import TestClient
 
     from sfumato.audit.event import Event
     from sfumato.serve.limits import Rates
@@ -104,4 +105,4 @@ class Site:
     def client(self, **more: object) -> Iterator[TestClient]:
         """A client of the application as it is run."""
         with self.app(**more) as made:
-            yield TestClient(made, raise_server_exceptions=False, client=("203.0.113.9", 50000))
+            yield inside(made, client=("203.0.113.9", 50000))

@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fastapi.testclient import TestClient
 
+from api_clients import inside
 from api_sites import HERE, RELEASE, ROLES, Site
 from releases import guarantee, sample, store_release
 from sfumato.errors import SfumatoError, StorageError
@@ -210,7 +210,7 @@ class Failing:
 
 def test_a_failure_of_ours_is_500_without_its_message_in_answer_or_log(own, caplog):
     app = build_app(Failing(), Access(ApiKeys.read_only(own.data), Roles(**ROLES)), {})
-    own.client = TestClient(app, raise_server_exceptions=False)
+    own.client = inside(app)
     is_problem(own.get("/v1/releases"), 500)
     is_problem(own.get(HERE), 503)
     assert CANARY not in caplog.text

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import pytest
 from fastapi import Depends
-from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
+from api_clients import inside
 from api_sites import RELEASE, Book, Site, the_rest
 from sfumato.policy.schema import Access as Roles
 from sfumato.serve.access import Access, Decision
@@ -107,7 +107,7 @@ def test_a_further_router_has_its_key_checked_its_body_read_and_its_schema_decla
         return f"{decision.principal.role} {question.inner.topic}"
 
     router.add_api_route("", extra, methods=["POST"], openapi_extra=asked.declared())
-    client = TestClient(build_app(ReleaseStore(site.data), site.access, {}, extras=[router]))
+    client = inside(build_app(ReleaseStore(site.data), site.access, {}, extras=[router]))
     assert "TopicSide" in client.get("/openapi.json").json()["components"]["schemas"]
     body = {"inner": {"release": RELEASE.id, "topic": "t002"}}
     for role, status in (("analyst", 200), ("auditor", 403)):
@@ -134,7 +134,7 @@ def test_a_thousand_principals_get_what_the_matrix_says_and_no_more(site):
         access = RecentDecisions(decided, file_stamp(site.data / "access.db"))
         rest = the_rest(site.data, access, Quoting())
         app = build_app(RecentReleases(ReleaseStore(site.data)), access, {}, budget=Book(), extras=rest)
-        client = TestClient(app, raise_server_exceptions=False)
+        client = inside(app)
         for _ in range(50):
             role, (path, method, operation) = drawn.choice((*ROLES, None)), drawn.choice(routes)
             headers = {"Authorization": f"Bearer {tokens[role]}"} if role else {}

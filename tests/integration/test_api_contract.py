@@ -7,10 +7,10 @@ import re
 
 import pytest
 import schemathesis
-from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from schemathesis import GenerationMode
 
+from api_clients import inside
 from api_sites import LATER, RELEASE, Desk, Site, the_rest
 from live_queries import DATASET, EPOCH, desk, extracts, policy, publish
 from sfumato.serve.body import BODY_BYTES
@@ -42,7 +42,7 @@ def site(tmp_path_factory):
             (RELEASE, LATER),
             more=lambda made: the_rest(made.data, made.access, Desk(opened)),
         )
-        made.client = TestClient(Observed(made.app), raise_server_exceptions=False)  # its requests are logged
+        made.client = inside(Observed(made.app))  # its requests are logged
         yield made
 
 

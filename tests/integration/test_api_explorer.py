@@ -8,8 +8,8 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from fastapi.testclient import TestClient
 
+from api_clients import inside
 from api_sites import LATER, RELEASE, Site
 from live_queries import policy
 from sfumato.policy.explain import Section
@@ -84,7 +84,7 @@ def extended(site):
         routes_policy.explaining(reading, lambda: ("ab" * 32, sections)),
         routes_queries.router(access, None, lambda: askable(policy())),
     ]
-    client = TestClient(build_app(reading.store, access, {}, extras=extras))
+    client = inside(build_app(reading.store, access, {}, extras=extras))
     return lambda address, role: client.get(address, headers={"Authorization": f"Bearer {site.tokens[role]}"})
 
 

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from fastapi.testclient import TestClient
 
+from api_clients import inside
 from live_queries import (
     ANALYST,
     DATASET,
@@ -469,7 +469,7 @@ def site(data, asker):
     keys = ApiKeys.open(data)
     access = Access(ApiKeys.read_only(data), Roles(analyst=("releases", "queries"), auditor=("audit",)))
     app = build_app(ReleaseStore(data), access, {}, extras=[routes_queries.router(access, asker)])
-    return TestClient(app, raise_server_exceptions=False), {role: keys.issue(role) for role in ("analyst", "auditor")}
+    return inside(app), {role: keys.issue(role) for role in ("analyst", "auditor")}
 
 
 def post(client, token, ask, role="analyst"):

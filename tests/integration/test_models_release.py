@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from rich.console import Console
 
+from api_clients import inside
 from gateways import asking, gateway, guarded_policy, modelled_policy, quiet, stats, write_corpus
 from sfumato.cli.render import render_card, render_tree
 from sfumato.model import document, signature
@@ -54,7 +54,7 @@ class Made:
         """The list of releases and the whole document, as the interface gives them."""
         key = ApiKeys.open(self.data).issue("analyst")
         access = Access(ApiKeys.read_only(self.data), Roles(analyst=("releases",)))
-        client = TestClient(build_app(ReleaseStore(self.data), access, {}))
+        client = inside(build_app(ReleaseStore(self.data), access, {}))
         said = {"Authorization": f"Bearer {key}"}
         (first,) = client.get("/v1/releases", headers=said).json()["releases"]
         return first, client.get(f"/v1/releases/{first['id']}", headers=said).json()

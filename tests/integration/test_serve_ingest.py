@@ -7,8 +7,8 @@ import json
 from contextlib import contextmanager
 
 import pytest
-from fastapi.testclient import TestClient
 
+from api_clients import inside
 from gateways import gateway, policy, quiet
 from sfumato.collecting import collect
 from sfumato.errors import KeyMissing, StorageError, VaultError
@@ -50,7 +50,7 @@ class Desk:
         self.tokens = [keys.issue(role) for role in ("ingester", "ingester", "analyst")]
         store, access = ReleaseStore(data), Access(keys, Roles(ingester=("ingest",), analyst=("releases",)))
         extras = [routes_ingest.router(Reading(store=store, access=access), self.inbox)]
-        self.client = TestClient(build_app(store, access, {}, extras=extras), raise_server_exceptions=False)
+        self.client = inside(build_app(store, access, {}, extras=extras))
 
     def post(self, body=GOOD, *, key=KEY, sender=0, kind="application/x-ndjson", dataset="chats"):
         headers = {"Authorization": f"Bearer {self.tokens[sender]}", "Content-Type": kind}

@@ -32,6 +32,7 @@ PROGRAM = textwrap.dedent("""
     import pathlib, sys
     sys.path.insert(0, sys.argv[2])
     from sites import Site
+    from sfumato.serve.limits import Rates
     from sfumato.serve.server import Place, Tls, serve
     class Again(Site):
         def __init__(self, data):
@@ -47,7 +48,7 @@ PROGRAM = textwrap.dedent("""
                 await asyncio.sleep(1.5)
             await app(scope, receive, send)
         return inner
-    with Again(pathlib.Path(sys.argv[1])).app() as app:
+    with Again(pathlib.Path(sys.argv[1])).app(rates=Rates(principal=1_000_000)) as app:  # a fast machine asks as much
         serve(slow(app), place=place, ready=lambda url: print(url, flush=True))
     print("stopped", flush=True)
 """)
