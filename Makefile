@@ -28,7 +28,7 @@ demo-stop:
 test: check
 
 check: $(READY)
-	$(MAKE) --no-print-directory -j 2 lint types contracts
+	$(MAKE) --no-print-directory -j 2 types lint contracts browser page
 	$(MAKE) --no-print-directory pytest
 
 lint: $(READY)

@@ -67,7 +67,7 @@ def shape(tree: Tree) -> tuple[list[tuple[str, bool]], int]:
 
 
 def opened_at(data: Path, **how) -> Gateway:
-    return gateway(data, policy=POLICY, models=lambda _: MODELS, **how)
+    return gateway(data, policy=POLICY, models=lambda _: MODELS, noise=OpenDPNoise, **how)
 
 
 def keys_of(data: Path, root: KeyWrapper = ROOT) -> EpochKeys:

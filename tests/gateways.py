@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +103,15 @@ def _stand_in() -> Iterator[HashedEmbedder]:
     yield HashedEmbedder()
 
 
-def one_worker() -> OpenDPNoise:
-    """Noise from one process: the epochs here are small."""
-    return OpenDPNoise(workers=1)
+@cache
+def _worker(_of: int) -> OpenDPNoise:
+    return ExitStack().enter_context(OpenDPNoise(workers=1))
+
+
+@contextmanager
+def one_worker() -> Iterator[OpenDPNoise]:
+    """Noise from a process that all gateways of this process share: each that starts loads OpenDP anew."""
+    yield _worker(os.getpid())
 
 
 def gateway(

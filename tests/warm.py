@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 LOADED = (
     "sfumato.adapters.roles", "sfumato.audit.log", "sfumato.cli.discard", "sfumato.cli.pipeline", "sfumato.gateway",
     "sfumato.serve.release_table", "sfumato.wiring", "alembic.command", "alembic.context", "opendp.measurements",
-    "sqlalchemy.dialects.sqlite",
+    "sklearn.cluster", "sklearn.manifold", "sqlalchemy.dialects.sqlite",
 )  # fmt: skip
 
 

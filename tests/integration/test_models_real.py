@@ -25,7 +25,7 @@ def with_models(folder: Path) -> Path:
 
 @pytest.mark.model
 @pytest.mark.slow
-@pytest.mark.parametrize(("mode", "records", "most"), [("formal", 900, 60), ("guarded", 400, 150)])
+@pytest.mark.parametrize(("mode", "records", "most"), [("formal", 600, 60), ("guarded", 400, 150)])
 def test_real_conversations_become_a_release_by_one_call_each(
     tmp_path: Path, irc: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch, mode: str, records: int, most: int
 ) -> None:

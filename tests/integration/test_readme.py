@@ -1,4 +1,4 @@
-"""The README's tour: every shell block runs, in order, on a fresh folder, with a third of its conversations."""
+"""The README's tour: every shell block runs, in order, on a fresh folder, with a fifth of its conversations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[2] / "README.md"
-WHOLE, PART = "--conversations 3000 --users 2000 --topics 8", "--conversations 900 --users 750 --topics 4"
+WHOLE, PART = "--conversations 3000 --users 2000 --topics 8", "--conversations 600 --users 500 --topics 3"
 
 
 def tour() -> list[str]:
