@@ -27,8 +27,9 @@ demo-stop:
 
 test: check
 
-check: $(READY)
-	$(MAKE) --no-print-directory -j 2 types lint contracts browser page
+check:
+	$(MAKE) --no-print-directory -j 2 setup browser page
+	$(MAKE) --no-print-directory -j 2 types lint contracts
 	$(MAKE) --no-print-directory pytest
 
 lint: $(READY)

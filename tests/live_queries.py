@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateways import one_worker
 from releases import about, mechanism, sample, store_release
 from releases import guarantee as card
 from sfumato.audit.log import AuditLog
@@ -24,7 +25,6 @@ from sfumato.model.release import Topic
 from sfumato.planning import NO_FILES, facets_of
 from sfumato.policy.load import parse
 from sfumato.privacy.ledger import Ledger
-from sfumato.privacy.noise import OpenDPNoise
 from sfumato.publication import publish_places
 from sfumato.topics.assignment import Assignment
 from sfumato.topics.counts import STEPS
@@ -194,7 +194,7 @@ def desk(data: Path, loaded: Policy) -> Iterator[tuple[Desk, Ledger]]:
         stack.callback(ledger.close)
         log = AuditLog.open(layout.audit)
         stack.callback(log.close)
-        ports = Ports(ledger=ledger, noise=lambda: OpenDPNoise(workers=1), now=lambda: NOW, log=log.append)
+        ports = Ports(ledger=ledger, noise=one_worker, now=lambda: NOW, log=log.append)
         opened = stack.enter_context(
             opening.desk(loaded, layout, root=ROOT, signer=SIGNER.public_key(), files=NO_FILES, ports=ports)
         )

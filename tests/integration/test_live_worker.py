@@ -332,6 +332,7 @@ def test_noise_that_fails_after_the_charge_burns_it_and_the_next_question_is_ans
 
 def test_a_noise_process_that_died_between_questions_is_replaced_before_anything_is_charged(data):
     with desk(data, POLICY) as (opened, ledger):
+        opened._noise = lambda: OpenDPNoise(workers=1)  # not the one that other tests use as well
         assert reply(opened, asking())[0] == "answer"
         for process in list(opened._source._pool._processes.values()):
             os.kill(process.pid, signal.SIGKILL)

@@ -90,7 +90,7 @@ def test_a_large_segment_goes_up_in_parts(store, s3):
 def test_a_store_that_fails_once_is_asked_again(store, s3, mood, monkeypatch):
     store.put(NAME, b"one")
     s3.door.be(mood, "GET", times=1)
-    assert impatient(store, monkeypatch, 4 if mood == "slow" else 60).get(NAME) == b"one"
+    assert impatient(store, monkeypatch, 2 if mood == "slow" else 60).get(NAME) == b"one"
 
 
 @pytest.mark.parametrize("mood", ["busy", "deaf", "slow", "denied"])
