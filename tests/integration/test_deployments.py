@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from gateways import for_a_small_log
+from gateways import for_a_small_log, one_worker
 from sfumato.cli.app import app
 from sfumato.errors import PolicyError
 from sfumato.forecast import forecast
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
-USERS, ASKED = 1_500, 500  # a stand-in for a model takes a few milliseconds a question
-ASKS = ("economic_index_patterns", "election", "safety_monitor", "values")
+USERS = 1_500
+ASKS = {  # policy: users, for a stand-in for a model takes a few milliseconds a question; more where epsilon is small
+    "economic_index_patterns": 500, "election": 900, "safety_monitor": 900, "values": 500,
+}  # fmt: skip
 JUSTIFIED = {  # warnings that policies/README.md gives a reason for
     "clio": {"names-without-guarantee"},
     "economic_index": {"taxonomy-not-pinned"},
@@ -90,13 +92,14 @@ def log(path: Path, subjects: list[tuple[str, int]]) -> Path:
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A folder to work in, with trees of our own, a root key, and a stand-in for the sentence model."""
+    """A folder to work in, with trees of our own, a root key, a stand-in for the sentence model, one noise process."""
 
     @contextmanager
     def stand_in(_policy):
         yield HashedEmbedder()
 
     monkeypatch.setattr("sfumato.wiring.embedder", stand_in)
+    monkeypatch.setattr("sfumato.wiring.noise", one_worker)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SFUMATO_KEY_FILE", str(tmp_path / "root.key"))
     monkeypatch.setenv("ANTHROPIC_API_KEY", "none")
@@ -188,8 +191,8 @@ def test_each_policy_that_asks_a_model_runs_from_a_log_to_a_release(name, place,
     """Only what a screener lets through is counted; topics, their facets and the models' names are in the release."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", model)
     policy = load(builtin_path(name))
-    inside = ASKED * 5 // 6
-    subjects = [(SUBJECTS[user % 2 if user < inside else 3], 1) for user in range(ASKED)]
+    inside = ASKS[name] * 5 // 6
+    subjects = [(SUBJECTS[user % 2 if user < inside else 3], 1) for user in range(ASKS[name])]
     epoch = "2026-W41" if policy.epoch == "week" else "2026-10"
     found = run(name, log(place / "chats.jsonl", subjects), epoch=epoch)
     assert found.topics
