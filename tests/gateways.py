@@ -104,7 +104,7 @@ def _stand_in() -> Iterator[HashedEmbedder]:
 
 
 @cache
-def _worker(_of: int) -> OpenDPNoise:
+def _worker(_pid: int) -> OpenDPNoise:
     return ExitStack().enter_context(OpenDPNoise(workers=1))
 
 

@@ -48,7 +48,7 @@ PROGRAM = textwrap.dedent("""
                 await asyncio.sleep(1.5)
             await app(scope, receive, send)
         return inner
-    with Again(pathlib.Path(sys.argv[1])).app(rates=Rates(principal=1_000_000)) as app:  # a fast machine asks as much
+    with Again(pathlib.Path(sys.argv[1])).app(rates=Rates(principal=1_000_000)) as app:  # the default is soon reached
         serve(slow(app), place=place, ready=lambda url: print(url, flush=True))
     print("stopped", flush=True)
 """)
