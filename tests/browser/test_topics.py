@@ -96,6 +96,14 @@ def test_areas_are_users_and_no_circle_is_anything_but_a_released_topic(topics):
     assert areas["t001"] / areas["t005"] == pytest.approx(2609 / 1339, rel=1e-3)  # edges stand at the intervals' ends
 
 
+def test_the_map_begins_at_its_first_level_and_not_a_frame_later(page, signed_in):
+    page.add_init_script("window.requestAnimationFrame = () => 0")  # no later frame comes
+    signed_in(page)
+    expect(page.get_by_role("tree")).to_be_visible()
+    expect(page.locator(".map-svg")).to_have_attribute("data-level", "0")
+    expect(page.locator("circle.spot")).to_have_count(2)
+
+
 def test_labels_of_the_map_do_not_touch(topics):
     topics.get_by_role("button", name="Zoom in").click()
     expect(topics.locator(".map-svg")).to_have_attribute("data-level", "1")

@@ -70,7 +70,11 @@ export function TopicMap({ release, tree, lens, palette, selected, select }: Pro
       });
     behaviour.current = zooming;
     picture.call(zooming).on("dblclick.zoom", null);
-    picture.call(zooming.transform, resized(sight.current, { fit, width, height }, drawn.current, whole));
+    const begun = resized(sight.current, { fit, width, height }, drawn.current, whole);
+    picture.call(zooming.transform, begun);
+    cancelAnimationFrame(frame);
+    clearTimeout(rest);
+    move(begun); // at once: the next frame would still be drawn at the level of the place before
     sight.current = { fit, width, height };
     return () => {
       cancelAnimationFrame(frame);
