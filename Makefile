@@ -7,6 +7,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+# Tests flush files tens of thousands of times: where memory has room for theirs, they lie there and not on the disk.
+IN_MEMORY := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null && echo TMPDIR=/dev/shm)
+
 PAGE := explorer/node_modules/.ready
 
 .PHONY: demo demo-stop test check lint types contracts pytest bench setup browser page explorer pictures clean
@@ -44,7 +47,7 @@ contracts: $(READY)
 
 # Real corpora are read to their first part; `.venv/bin/python -m pytest --whole -m slow` reads them to their end.
 pytest: $(READY) browser page
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(IN_MEMORY) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 bench: $(READY)
 	$(BIN)/sfumato bench
