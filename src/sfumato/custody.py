@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from sfumato.errors import InputError, KeyMissing
 from sfumato.model.layout import Layout
@@ -41,6 +41,29 @@ class Deployment:
     trusted_keys: Path | None = None
     database: str | None = None
     raw_store: str | None = None
+
+    @classmethod
+    def from_environment(cls, data: Path) -> Self:
+        """What the variables say that the command line reads; an empty one says nothing.
+
+        SFUMATO_KEY_FILE, SFUMATO_KEY, SFUMATO_POLICY_KEYS, SFUMATO_DATABASE, SFUMATO_RAW_STORE.
+        """
+
+        def text(name: str) -> str | None:
+            return os.environ.get(f"SFUMATO_{name}") or None
+
+        def path(name: str) -> Path | None:
+            found = text(name)
+            return None if found is None else Path(found)
+
+        return cls(
+            data=data,
+            key_file=path("KEY_FILE"),
+            key=text("KEY"),
+            trusted_keys=path("POLICY_KEYS"),
+            database=text("DATABASE"),
+            raw_store=text("RAW_STORE"),
+        )
 
     @property
     def url(self) -> URL | None:

@@ -15,6 +15,12 @@
 A message never holds text of a conversation, a user id, or an exact count of people.
 """
 
+WHY_NO_START = (
+    'it imports the program that runs, whose work must stand under `if __name__ == "__main__":`; if it does, was there '
+    "memory enough?"
+)
+"""Of a process of ours that ended before it was ready: what the caller can look at."""
+
 
 class SfumatoError(Exception):
     """The root: catch this to catch all that sfumato raises on purpose."""

@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from sfumato.topics.tree import TopicTree
 
 
-def _unheard(_dollars: Decimal) -> None:
-    """Nobody asked what it costs."""
+def _unheard(_: object) -> None:
+    """Nobody asked how far it is or what it costs."""
 
 
 class Gateway:
@@ -118,8 +118,10 @@ class Gateway:
         self._stack.close()
 
     @use_case("ingest")
-    def ingest(self, source: Source, *, strict: bool = False, advance: Callable[[int], None]) -> IngestReport:
-        """Seal the conversations of a source into the vault; returns what became of each line.
+    def ingest(
+        self, source: Source, *, strict: bool = False, advance: Callable[[int], None] = _unheard
+    ) -> IngestReport:
+        """Seal the conversations of a source into the vault; returns what became of each line or row.
 
         Raises:
             InputError: the source as a whole can't be read; what was accepted before stays.
@@ -149,7 +151,11 @@ class Gateway:
 
     @use_case("extract")
     def extract(
-        self, *, partial: bool = False, advance: Callable[[int], None], paid: Callable[[Decimal], None] = _unheard
+        self,
+        *,
+        partial: bool = False,
+        advance: Callable[[int], None] = _unheard,
+        paid: Callable[[Decimal], None] = _unheard,
     ) -> str | None:
         """Extract every waiting segment, delete each one's ciphertext, destroy the raw key; returns the receipt's id.
 

@@ -44,13 +44,26 @@ def policy(name: str) -> Policy:
     return load(located(name))
 
 
-def gateway(
-    deployment: Deployment, *, policy: str, dataset: str, epoch: str | None, note: Callable[[str], None]
+def open_gateway(
+    deployment: Deployment,
+    *,
+    policy: str,
+    dataset: str = "conversations",
+    epoch: str | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Gateway:
-    """A gateway for one dataset's epoch. Without a root key one is made, and `note` is told where.
+    """A gateway for one dataset's epoch, to be used as a context manager. It measures, names and signs as commands do.
+
+    policy: a policy file, or the name of a built-in one. epoch: such as 2026-11; left out, the current one, whatever
+    the records' dates. note: told where a root key was made, where there was none; without it, none is made.
+
+    Noise and vectors are made in processes of their own, which import the program's main module: what that runs stands
+    under `if __name__ == "__main__":`. The command line also keeps its memory out of core dumps
+    (`sfumato.model.nodump.seal_memory`); a host program decides that for itself.
 
     Raises:
-        Refused: the policy must be signed and is not.
+        PolicyError: the policy can't be read or allows what it may not. Refused: it must be signed and is not.
+        InputError: no such name of a dataset or an epoch. KeyMissing: the root key is not where it should be.
     """
     from sfumato import gateway as use_cases
     from sfumato import ports as needs
@@ -95,7 +108,7 @@ def _table(deployment: Deployment) -> Callable[[str, bytes], None] | None:
     return None if deployment.url is None else ReleaseTable(deployment.url).add
 
 
-load_policy = policy  # `gateway` has a parameter of that name
+load_policy = policy  # `open_gateway` has a parameter of that name
 
 
 def models(loaded: Policy, spent: Decimal) -> PolicyModels:

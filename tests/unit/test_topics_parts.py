@@ -69,6 +69,30 @@ def test_least_squares_makes_children_add_up_and_lowers_the_error():
     assert (sigmas[2] < 5).all()
 
 
+def test_intervals_after_the_fit_hold_and_so_do_those_of_differences_of_topics_under_one_parent():
+    """A 95 % interval of one number holds somewhat more often: a tighter one would break those of differences."""
+    draw = np.random.default_rng(3)
+    truth = draw.integers(100, 400, 60).astype(float)
+    parents = [np.arange(60) // 2, np.arange(30) // 6]
+    levels = [truth, np.bincount(parents[0], truth), np.bincount(parents[1], np.bincount(parents[0], truth))]
+    sigmas = (10.0, 25.0, 25.0)
+    fits = [
+        consistency.added_up([one + draw.normal(0, sigma, one.shape) for one, sigma in pairs], sigmas, parents)
+        for pairs in [list(zip(levels, sigmas, strict=True))] * 500
+    ]
+
+    def held(errors, deviation):
+        return (np.abs(errors) <= 1.96 * deviation).mean()
+
+    errors = [np.array([fitted[level] for fitted, _ in fits]) - true for level, true in enumerate(levels)]
+    stated = fits[0][1]
+    assert all(0.94 <= held(off, deviation) <= 0.975 for off, deviation in zip(errors, stated, strict=True))
+    for off, deviation in zip(errors[:2], stated[:2], strict=True):
+        apart = off[:, 0::2] - off[:, 1::2]  # two under one parent
+        assert held(apart, np.hypot(deviation[0::2], deviation[1::2])) >= 0.945
+        assert held(apart, np.sqrt(2) * off.std()) < 0.945  # exact deviations would not do
+
+
 def test_distinct_users_of_a_parent_lie_between_its_largest_child_and_their_sum():
     levels = [np.array([50.0, 10.0, 5.0, 7.0]), np.array([30.0, 40.0])]
     fitted, _ = consistency.enclosed(levels, (3.0, 2.0), [np.array([0, 0, 1, 1])])

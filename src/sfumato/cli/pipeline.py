@@ -150,7 +150,7 @@ def _opened(policy: str, deployment: Deployment, dataset: str, epoch: str | None
     from sfumato.model.nodump import seal_memory
 
     seal_memory()
-    return wiring.gateway(deployment, policy=policy, dataset=dataset, epoch=epoch, note=printing.note)
+    return wiring.open_gateway(deployment, policy=policy, dataset=dataset, epoch=epoch, note=printing.note)
 
 
 def _ingest(gateway: Gateway, source: str, *, strict: bool) -> dict[str, object]:

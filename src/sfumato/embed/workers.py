@@ -10,7 +10,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, cast
 
-from sfumato.errors import ModelUnavailable
+from sfumato.errors import WHY_NO_START, ModelUnavailable
 from sfumato.model.nodump import seal_memory
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Pool:
         while busy:
             for pipe in cast("list[Connection]", wait(list(busy))):
                 number = busy.pop(pipe)
-                reply = _reply(pipe)
+                reply = _first(pipe) if number is None else _reply(pipe)
                 _hand_out(pipe, errands, left=left, busy=busy)
                 if number is not None and reply is not None:
                     results[number] = reply
@@ -129,6 +129,13 @@ def _hand_out(
     if number is not None:
         pipe.send(errands[number])
         busy[pipe] = number
+
+
+def _first(pipe: Connection) -> NDArray[np.float32] | None:
+    try:
+        return _reply(pipe)
+    except (EOFError, OSError):
+        raise ModelUnavailable(f"a sentence-vector worker could not start: {WHY_NO_START}") from None
 
 
 def _reply(pipe: Connection) -> NDArray[np.float32] | None:

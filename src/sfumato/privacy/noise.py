@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import numpy as np
 
-from sfumato.errors import NoiseFailure
+from sfumato.errors import WHY_NO_START, NoiseFailure
 from sfumato.privacy import mechanisms
 
 if TYPE_CHECKING:
@@ -56,7 +56,11 @@ class OpenDPNoise:
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_end_with_parent)
         nothing = partial(mechanisms.draw_gaussian, np.zeros(1, np.int64), 1.0)
-        self._draw([nothing] * self._workers)  # a worker that can't start must show before anything is charged
+        try:
+            self._draw([nothing] * self._workers)  # a worker that can't start must show before anything is charged
+        except NoiseFailure:
+            self._pool.shutdown()
+            raise NoiseFailure(f"a noise worker could not start; nothing was charged: {WHY_NO_START}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
