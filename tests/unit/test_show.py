@@ -56,6 +56,25 @@ def test_no_line_is_wider_than_the_terminal_and_no_topic_or_number_is_lost(width
     assert "…" not in card
 
 
+def test_what_runs_over_its_line_goes_on_under_its_own_beginning():
+    long = (topic(1, None, 0, "Above", 100), topic(2, 1, 1, "Below " + "and further " * 8 + "down", 90))
+    tree = drawn(render_tree(sample(topics=long)), 60).splitlines()
+    (first,) = [number for number, line in enumerate(tree) if "Below" in line]
+    begins = re.match(r" *", tree[first]).end()
+    assert begins > re.match(r" *", tree[first - 1]).end()
+    assert re.match(r" *", tree[first + 1]).end() == begins
+    promised = sample(guarantee=guarantee(covers=("every count " * 9,)))
+    card = drawn(render_card(promised), 50).splitlines()
+    (first,) = [number for number, line in enumerate(card) if line.startswith("  + every")]
+    assert re.match(r" *", card[first + 1]).end() == len("  + ")
+
+
+def test_no_word_of_the_card_is_broken_at_a_usual_width():
+    words = {word for one in guarantee().mechanisms for word in f"{one.name} {one.statistic}".split()}
+    assert words
+    assert words <= set(drawn(render_card(sample()), 80).split())
+
+
 def test_nothing_is_coloured_on_a_pipe():
     assert "\x1b" not in drawn(render_tree(sample())) + drawn(render_card(sample()))
 

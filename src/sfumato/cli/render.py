@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sfumato.model.release import Estimate, Release, Topic
 
 PHRASES_SHOWN = 4
-CONVERSATIONS_FROM, PHRASES_FROM = 56, 80  # columns a terminal must have to be shown these
+CONVERSATIONS_FROM, STATISTICS_FROM, PHRASES_FROM = 56, 80, 80  # columns a terminal must have to be shown these
 
 
 def render_tree(release: Release) -> RenderableType:
@@ -64,8 +65,8 @@ def render_card(release: Release) -> RenderableType:
         *((f"model for {one.role}", f"{one.model} at {one.host}") for one in release.models),
     ):
         facts.add_row(name, Text(visible(value)))
-    promises = [Text(), Text("covers", "bold"), *_lines("+", card.covers)]
-    promises += [Text("does not cover", "bold"), *_lines("-", card.does_not_cover)]
+    promises: list[RenderableType] = [Text(), Text("covers", "bold"), _lines("+", card.covers)]
+    promises += [Text("does not cover", "bold"), _lines("-", card.does_not_cover)]
     return Group(facts, *promises, _Sized(lambda width: _mechanisms(card, width)))
 
 
@@ -89,7 +90,7 @@ def _topic_table(topics: Sequence[Topic], width: int) -> Table:
     if width >= PHRASES_FROM and any(topic.phrases for topic in topics):  # declared and guarded topics have none
         table.add_column("phrases", overflow="ellipsis", no_wrap=True, style="dim", max_width=width // 3)
     for depth, topic in _walk(topics):
-        name = Text("  " * depth + visible(topic.name), "" if depth else "bold")
+        name = Padding(Text(visible(topic.name), "" if depth else "bold"), (0, 0, 0, 2 * depth))
         cells = (name, _with_margin(topic.users), _number(topic.conversations), _phrases(topic))
         table.add_row(*cells[: len(table.columns)])
     return table
@@ -119,20 +120,23 @@ def _phrases(topic: Topic) -> Text:
     return Text(", ".join(visible(phrase.text) for phrase in topic.phrases[:PHRASES_SHOWN]))
 
 
-def _lines(mark: str, sentences: Sequence[str]) -> list[Text]:
-    return [Text(f"  {mark} {visible(sentence)}") for sentence in sentences]
+def _lines(mark: str, sentences: Sequence[str]) -> Table:
+    lines = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+    for sentence in sentences:
+        lines.add_row(Text(f"  {mark}"), Text(visible(sentence)))
+    return lines
 
 
 def _mechanisms(card: Guarantee, width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("mechanism", overflow="fold", min_width=10)
-    if width >= PHRASES_FROM:
-        table.add_column("statistic", overflow="fold")
     titles = ("share", "ρ", "δ", "σ", "threshold")[: 5 if width >= CONVERSATIONS_FROM else 1]  # noqa: RUF001 - symbols
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)
     for one in card.mechanisms:
-        named = [Text(visible(one.name)), Text(visible(one.statistic))][: len(table.columns) - len(titles)]
+        named: list[RenderableType] = [Text(visible(one.name))]
+        if width >= STATISTICS_FROM:
+            named.append(Padding(Text(visible(one.statistic), "dim"), (0, 0, 0, 2)))
         figures = (
             f"{share_of(one, card.rho):.1%}",
             f"{one.rho / NANO:.4g}",
@@ -140,5 +144,5 @@ def _mechanisms(card: Guarantee, width: int) -> Table:
             f"{one.sigma:.4g}",
             "" if one.threshold is None else f"{one.threshold:,}",
         )
-        table.add_row(*named, *figures[: len(titles)])
+        table.add_row(Group(*named), *figures[: len(titles)])
     return table
