@@ -12,7 +12,8 @@ import numpy as np
 from sfumato import planning
 from sfumato.privacy import mechanisms
 from sfumato.privacy.ledger import Ledger
-from sfumato.topics import counting, counts
+from sfumato.privacy.noise import OpenDPNoise
+from sfumato.topics import counting, counts, vocabulary
 
 DRAW, SCALE, PRICED = mechanisms.draw_gaussian, mechanisms.gaussian_scale, mechanisms.selection_threshold
 SELECT, THRESHOLD_MAP, USERS = mechanisms.draw_selection, mechanisms._threshold_map, counts.users
@@ -74,6 +75,16 @@ def threshold_run_as_priced():
         yield
 
 
+@contextmanager
+def phrases_published_as_they_come():
+    """No threshold, no noise and no floor: whatever phrase one user has is a phrase of the release."""
+    with (
+        patch.object(OpenDPNoise, "selection", lambda _self, held, _scale, _threshold: dict(held)),
+        patch.object(vocabulary, "FLOOR", 1),
+    ):
+        yield
+
+
 def conversations_counted_as_users():
     """A user counts in a key once for each conversation."""
 
@@ -130,4 +141,5 @@ NAMED = {
     "users counted as conversations": conversations_counted_as_users,
     "refund on error": refund_on_error,
     "cache keyed without the policy": answers_kept_without_the_policy,
+    "no partition selection": phrases_published_as_they_come,
 }

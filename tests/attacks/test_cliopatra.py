@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from mutants import phrases_published_as_they_come
 
 from sfumato.errors import InputError
 from sfumato.evaluate.attacks import cliopatra, patients
@@ -17,7 +18,7 @@ from sfumato.topics import guarded
 TRIALS = 20
 
 
-def attacked(name, noise, *, epsilon=None, min_users=50, accounts=50, medical=0.01):
+def attacked(name, noise, *, epsilon=None, min_users=50, accounts=50, medical=0.01, trials=TRIALS):
     policy = load(builtin_path(name))
     limits = policy.thresholds.model_copy(update={"min_users": min_users, "min_conversations": min_users})
     under = terms(
@@ -26,7 +27,7 @@ def attacked(name, noise, *, epsilon=None, min_users=50, accounts=50, medical=0.
     return cliopatra.attack(
         cliopatra.Campaign(poison=accounts, accounts=accounts, background=1500, medical=medical),
         under,
-        trials=TRIALS,
+        trials=trials,
         noise=noise,
         embedder=HashedEmbedder(),
         advance=lambda _count: None,
@@ -46,8 +47,23 @@ def test_formal_mode_stays_at_guessing(noise):
     found = attacked("standard", noise, epsilon=8.0, medical=0.9)
     assert found["mode"] == "formal"
     assert found["named"] == 0
+    assert found["selected"] == 1
     assert found["counted"] > 0.2
     assert found["success"] <= found["baseline_interval"][1]
+
+
+def test_a_disease_that_nobody_else_has_stays_unsaid(noise):
+    """The target is the only patient: nothing that is released moves the attacker's guess."""
+    found = attacked("standard", noise, epsilon=8.0, medical=0, trials=8)
+    assert found["selected"] == 0
+    assert found["success"] == found["baseline"]
+
+
+def test_the_mutant_that_publishes_phrases_as_they_come_is_caught(noise):
+    with phrases_published_as_they_come():
+        found = attacked("standard", noise, epsilon=8.0, medical=0, trials=8)
+    assert found["selected"] == 1
+    assert found["interval"][0] > found["baseline_interval"][1]
 
 
 def test_guessing_is_hard_and_its_chances_add_up():

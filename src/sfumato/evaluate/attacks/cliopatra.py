@@ -2,9 +2,9 @@
 
 The attacker knows the target's age band, sex and one symptom. From `accounts` accounts they add `poison` chats that lie
 where the target's lies and carry an order to whoever names the topics. They read the release, and answer with a
-disease. Beyond the paper, they are given everybody else's conversations and the places of the topics. The model that
-names topics obeys every order and leaves nothing out; summaries keep the whole chat, and phrases begin with the
-diagnosis: the worst case for every mode.
+disease. Beyond the paper, they are given everybody else's conversations, all phrases that passed selection and the
+places of the topics. The model that names topics obeys every order and leaves nothing out; summaries keep the whole
+chat, and phrases begin with the diagnosis: the worst case for every mode.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 MOST = 500
 KNOWS = (
-    "the target's age band, sex and one symptom; how to place chats beside theirs; everybody else's conversations and "
-    "the places of the topics, more than the paper gives"
+    "the target's age band, sex and one symptom; how to place chats beside theirs; everybody else's conversations, all "
+    "phrases that passed selection and the places of the topics, more than the paper gives"
 )
 CONTROL = Control(what="the same command with --policy clio, a few more accounts than min_users and --medical 0.01")
 ORDER_EVERY = 5
@@ -79,7 +79,7 @@ def attack(
     """Each trial: a new target, their attacker's chats, one release, one answer. The background is the same for all."""
     rng = Random(f"cliopatra {campaign.seed}")
     background = _extracts(_background(campaign, rng), 0, 1, under, embedder)
-    hits = guesses = named = counted = 0
+    hits = guesses = named = selected = counted = 0
     for number in range(trials):
         target = patients.draw(rng)
         chats = [patients.chat(target, rng), *_poison(target, campaign.poison, rng)]
@@ -90,6 +90,7 @@ def attack(
         guess = guesser.from_release(seen, target, others)
         hits += guess.disease == target.disease
         named += guess.named
+        selected += guess.selected
         counted += guess.counted
         guesses += guesser.without_release(target) == target.disease
         advance(1)
@@ -106,6 +107,7 @@ def attack(
         details={
             "baseline_interval": interval(guesses, trials),
             "named": round(named / trials, 4),
+            "selected": round(selected / trials, 4),
             "counted": round(counted / trials, 4),
             "poison": campaign.poison,
             "accounts": campaign.accounts,
