@@ -12,7 +12,7 @@ import numpy as np
 from sfumato import planning
 from sfumato.privacy import mechanisms
 from sfumato.privacy.ledger import Ledger
-from sfumato.privacy.noise import OpenDPNoise
+from sfumato.privacy.noise import PIECE, OpenDPNoise
 from sfumato.topics import counting, counts, vocabulary
 
 DRAW, SCALE, PRICED = mechanisms.draw_gaussian, mechanisms.gaussian_scale, mechanisms.selection_threshold
@@ -29,6 +29,37 @@ def half_noise():
         patch.object(mechanisms, "draw_selection", lambda held, scale, threshold: SELECT(held, scale / 2, threshold)),
     ):
         yield
+
+
+@contextmanager
+def half_noise_in_the_workers():
+    """As above, but where the processes are asked that draw for releases: nothing else than theirs is published."""
+    gaussian, selection = OpenDPNoise.gaussian, OpenDPNoise.selection
+    with (
+        patch.object(OpenDPNoise, "gaussian", lambda self, values, scale: gaussian(self, values, scale / 2)),
+        patch.object(
+            OpenDPNoise, "selection", lambda self, held, scale, least: selection(self, held, scale / 2, least)
+        ),
+    ):
+        yield
+
+
+def scale_of_one_at_most():
+    """The workers never draw wider than one."""
+    gaussian = OpenDPNoise.gaussian
+    return patch.object(OpenDPNoise, "gaussian", lambda self, values, scale: gaussian(self, values, min(scale, 1.0)))
+
+
+def pieces_alike():
+    """A large question is drawn in pieces, and all pieces get the noise of the first."""
+    gaussian = OpenDPNoise.gaussian
+
+    def drawn(self, values, scale):
+        flat = values.ravel()
+        first = gaussian(self, np.zeros(min(PIECE, flat.size), np.int64), scale)
+        return (flat + np.resize(first, flat.size)).reshape(values.shape)
+
+    return patch.object(OpenDPNoise, "gaussian", drawn)
 
 
 def keys_ignored():
@@ -132,6 +163,7 @@ def answers_kept_without_the_policy():
 IN_THE_NOISE = (
     half_noise, keys_ignored, one_draw_for_a_vector, noise_shared_by_mechanisms, conversations_counted_as_users
 )  # fmt: skip
+IN_THE_WORKERS = (half_noise_in_the_workers, scale_of_one_at_most, pieces_alike)
 NAMED = {
     "half noise": half_noise,
     "l0 ignored": keys_ignored,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfumato.model.extract import Extracts
-from sfumato.privacy.bounds import BoundedEpoch, bound
+from sfumato.privacy.bounds import BoundedEpoch, Shape, bound
 
 Row = tuple[int, int, tuple[str, ...]]  # unit, conversation, phrases
 rows = st.lists(
@@ -22,13 +22,14 @@ def hashed(*parts: object) -> bytes:
     return hashlib.sha256(repr(parts).encode()).digest()[:16]
 
 
-def extracts(data: list[Row]) -> Extracts:
+def extracts(data: list[Row], relevant: list[bool] | None = None) -> Extracts:
     return Extracts(
         unit_ids=[hashed("unit", unit) for unit, _, _ in data],
         conversation_ids=[hashed("conversation", unit, conversation) for unit, conversation, _ in data],
         phrases=[phrases for _, _, phrases in data],
         facets={"turns": np.array([conversation % 5 for _, conversation, _ in data], np.int16)},
         vectors=np.array([[unit, conversation] for unit, conversation, _ in data], np.float16).reshape(-1, 2),
+        relevant=None if relevant is None else np.array(relevant, bool),
     )
 
 
@@ -66,6 +67,34 @@ def test_a_unit_more_changes_nobody_elses_rows(data: list[Row], limit: int, intr
     after = kept(bound([extracts(joined)], conversations_per_unit=limit))
     assert len(after.pop(7, [])) <= limit
     assert after == before
+
+
+screened_rows = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 40), st.booleans()), max_size=60)
+SCREENED = Shape(screened=True)
+
+
+@settings(deadline=None)
+@given(data=screened_rows, limit=st.integers(1, 5), pieces=st.integers(1, 4))
+def test_a_screener_counts_each_unit_once_on_each_side_and_keeps_what_it_let_through(
+    data: list[tuple[int, int, bool]], limit: int, pieces: int
+) -> None:
+    parts = [data[i::pieces] for i in range(pieces)]
+    batches = [
+        extracts([(unit, number, ()) for unit, number, _ in part], [let for _, _, let in part]) for part in parts
+    ]
+    epoch = bound(batches, conversations_per_unit=limit, shape=SCREENED)
+    inside, outside = ({unit for unit, _, let in data if let is side} for side in (True, False))
+    assert epoch.screened is not None
+    assert epoch.screened.tolist() == [len(inside), len(outside)]
+    let_through: dict[int, set[int]] = {}
+    for unit, number, let in data:
+        if let:
+            let_through.setdefault(unit, set()).add(number)
+    found = kept(epoch)
+    assert {unit: len(rows) for unit, rows in found.items()} == {
+        unit: min(limit, len(numbers)) for unit, numbers in let_through.items()
+    }
+    assert all(number in let_through[unit] for unit, rows in found.items() for _, number in rows)
 
 
 @settings(deadline=None)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from draws import FALSE_ALARM, looks_like
 from sfumato.model.guarantee import NANO
 from sfumato.privacy import mechanisms
 
@@ -19,20 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DRAWS = 40_000
-FALSE_ALARM = 1e-6
-
-
-def looks_like(noise: np.ndarray, scale: float) -> bool:
-    """Chi-square of the draws against the discrete Gaussian of this scale, at one false alarm in a million."""
-    reach = math.ceil(4 * scale)
-    support = np.arange(-reach, reach + 1)
-    weight = np.exp(-(support.astype(float) ** 2) / (2 * scale**2))
-    expected = weight / weight.sum() * len(noise)
-    observed = np.array([(noise == value).sum() for value in support], dtype=float)
-    merged = expected >= 5
-    observed = np.append(observed[merged], len(noise) - observed[merged].sum())
-    expected = np.append(expected[merged], len(noise) - expected[merged].sum())
-    return bool(stats.chisquare(observed, expected * observed.sum() / expected.sum()).pvalue > FALSE_ALARM)
 
 
 @pytest.fixture(scope="module")
