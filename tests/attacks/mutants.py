@@ -166,6 +166,7 @@ IN_THE_NOISE = (
 IN_THE_WORKERS = (half_noise_in_the_workers, scale_of_one_at_most, pieces_alike)
 NAMED = {
     "half noise": half_noise,
+    "half noise, in the workers": half_noise_in_the_workers,
     "l0 ignored": keys_ignored,
     "one scalar noise for a whole vector": one_draw_for_a_vector,
     "threshold priced and run at t": threshold_run_as_priced,
