@@ -10,6 +10,7 @@ from unittest.mock import patch
 import numpy as np
 
 from sfumato import planning
+from sfumato.evaluate.attacks.transcript import NoNoise
 from sfumato.privacy import mechanisms
 from sfumato.privacy.ledger import Ledger
 from sfumato.privacy.noise import PIECE, OpenDPNoise
@@ -27,6 +28,19 @@ def half_noise():
     with (
         patch.object(mechanisms, "draw_gaussian", lambda values, scale: DRAW(values, scale / 2)),
         patch.object(mechanisms, "draw_selection", lambda held, scale, threshold: SELECT(held, scale / 2, threshold)),
+    ):
+        yield
+
+
+@contextmanager
+def no_noise():
+    """Exact answers and an exact threshold, from the workers and in process."""
+    exact = NoNoise()
+    with (
+        patch.object(mechanisms, "draw_gaussian", exact.gaussian),
+        patch.object(mechanisms, "draw_selection", exact.selection),
+        patch.object(OpenDPNoise, "gaussian", lambda _self, values, scale: exact.gaussian(values, scale)),
+        patch.object(OpenDPNoise, "selection", lambda _self, held, scale, least: exact.selection(held, scale, least)),
     ):
         yield
 
@@ -163,7 +177,7 @@ def answers_kept_without_the_policy():
 IN_THE_NOISE = (
     half_noise, keys_ignored, one_draw_for_a_vector, noise_shared_by_mechanisms, conversations_counted_as_users
 )  # fmt: skip
-IN_THE_WORKERS = (half_noise_in_the_workers, scale_of_one_at_most, pieces_alike)
+IN_THE_WORKERS = (no_noise, half_noise_in_the_workers, scale_of_one_at_most, pieces_alike)
 NAMED = {
     "half noise": half_noise,
     "half noise, in the workers": half_noise_in_the_workers,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from unittest.mock import patch
 
 import pytest
-from mutants import answers_kept_without_the_policy, refund_on_error
+from mutants import answers_kept_without_the_policy, no_noise, refund_on_error
 
 from gateways import policy
 from sfumato.errors import BudgetExhausted
 from sfumato.evaluate.attacks import averaging, differencing
 from sfumato.evaluate.attacks.rehearsal import Deployment, records
+from sfumato.evaluate.attacks.terms import terms
 from sfumato.gate.door import Door
 
 
@@ -56,7 +57,19 @@ def test_the_mutant_that_refunds_on_error_is_caught(tmp_path, noise):
         assert failed_then_asked_again(tmp_path, noise, RuntimeError())["id"]
 
 
-def test_subtracting_parts_of_a_release_tells_no_more_than_its_epsilon(under, noise):
-    found = differencing.attack(under, trials=32, noise=noise, advance=quiet).as_json()
+def subtracted(noise):
+    """At an epsilon so small that telling 24 releases right, all of them, would be more than it allows."""
+    under = terms(policy(), epsilon=1.0, delta=1e-5)
+    return differencing.attack(under, trials=48, noise=noise, advance=quiet).as_json()
+
+
+def test_subtracting_parts_of_a_release_tells_no_more_than_its_epsilon(noise):
+    found = subtracted(noise)
     assert found["interval"][0] <= found["most_allowed"]
     assert found["epsilon_lower"] <= found["epsilon"]
+
+
+def test_exact_parts_are_told_apart_by_subtraction(noise):
+    with no_noise():
+        found = subtracted(noise)
+    assert found["interval"][0] > found["most_allowed"]

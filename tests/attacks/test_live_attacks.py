@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from mutants import answers_kept_without_the_policy
+from mutants import answers_kept_without_the_policy, no_noise
 
 from sfumato.evaluate.attacks import asked, live_site, reconstruction
 from sfumato.evaluate.attacks.reconstruction import Heard, solved
@@ -38,14 +38,26 @@ def quiet(_count):
     pass
 
 
-def test_all_questions_that_the_budget_buys_tell_bits_no_better_than_their_rho_allows(questioned, noise):
-    """Five standard deviations of a fair guess about 200 bits; without noise the same equations tell every bit."""
-    found = reconstruction.attack(terms_with_questions(questioned), trials=1, noise=noise, advance=quiet).as_json()
-    assert found["questions"] > 20
-    assert found["answered"] > 10
+def rebuilt(noise):
+    """What all cheap questions of a budget tell, and what bits may be told: five deviations of a fair guess above."""
+    policy = parse(FEW_QUESTIONS.replace("epsilon_per_query: 0.5", "epsilon_per_query: 0.15"))
+    found = reconstruction.attack(terms_with_questions(policy), trials=1, noise=noise, advance=quiet).as_json()
+    return found, found["most_allowed"] + 5 * math.sqrt(0.25 / found["trials"])
+
+
+def test_all_questions_that_the_budget_buys_tell_bits_no_better_than_their_rho_allows(noise):
+    found, most = rebuilt(noise)
+    assert found["questions"] > 150
+    assert found["answered"] > 100
     assert found["control"]["success"] > 0.95
     assert found["epsilon"] <= 4.0
-    assert found["success"] <= found["most_allowed"] + 5 * math.sqrt(0.25 / found["trials"])
+    assert found["success"] <= most
+
+
+def test_the_same_questions_without_noise_rebuild_more_than_their_rho_would_allow(noise):
+    with no_noise():
+        found, most = rebuilt(noise)
+    assert found["success"] > most
 
 
 def terms_with_questions(policy):

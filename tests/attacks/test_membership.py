@@ -7,16 +7,31 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
-from mutants import IN_THE_NOISE, IN_THE_WORKERS, NAMED, half_noise, keys_ignored, threshold_run_as_priced
+from mutants import (
+    IN_THE_NOISE,
+    IN_THE_WORKERS,
+    NAMED,
+    conversations_counted_as_users,
+    half_noise,
+    keys_ignored,
+    threshold_run_as_priced,
+)
 from scipy import stats
 
-from sfumato.evaluate.attacks import lower_bound, membership, pipeline
+from sfumato import gateway
+from sfumato.evaluate.attacks import lower_bound, membership, pipeline, transcript
 from sfumato.evaluate.attacks.lower_bound import Errors
+from sfumato.evaluate.attacks.rehearsal import Deployment, records
 from sfumato.evaluate.attacks.telling_apart import told_apart
+from sfumato.evaluate.attacks.transcript import InProcess
+from sfumato.model.guarantee import NANO
 from sfumato.privacy import mechanisms
+from sfumato.privacy.bounds import bound
+from sfumato.privacy.noise import OpenDPNoise
 
 DOUBT = 1e-6
 SUBTLE = {half_noise: 2000, keys_ignored: 6000}  # runs; what the others do shows in a few hundred
@@ -79,25 +94,71 @@ def test_all_measurements_of_a_discovery_together_show_no_more_than_is_claimed(u
     assert found["epsilon_lower"] <= found["epsilon"]
 
 
-def test_the_target_uses_nearly_all_of_the_budget_and_never_more(under):
-    """Exact statistics: over all measurements the target moves by sqrt(2 rho) standard deviations at most."""
-    game = membership.game_of("mechanisms", under)
-    pairs, _ = game.pairs(game.out, membership.InProcess())
-    allowed = math.sqrt(2 * game.rho / 1e9)
-    moved = math.hypot(*(membership.moved(*pair) for pair in pairs))
-    assert 0.8 * allowed <= moved <= allowed * (1 + 1e-9)
+def part_used(pairs, rho):
+    """How far the target moves all questions together, of the sqrt(2 rho) standard deviations that rho (nano) pays."""
+    return math.hypot(*(transcript.moved(*pair) for pair in pairs)) / math.sqrt(2 * rho / NANO)
 
 
-def test_whole_discoveries_with_their_adaptive_choices_show_no_more_than_is_claimed(under):
-    found = audited("discover", under, 16)
-    assert found["trials"] == 16
-    assert found["epsilon_lower"] <= found["epsilon"]
+def discovered(under):
+    """The part that the target uses in whole discoveries, adaptive choices and all, begun with and without them."""
+    game = membership.game_of("discover", under)
+    return [part_used(game.pairs(first, InProcess())[0], game.rho) for first in (game.out, game.within) * 3]
 
 
-def test_the_documents_of_whole_gateways_tell_no_more_than_their_epsilon(under, noise):
-    found = pipeline.attack(under, trials=12, noise=noise, advance=quiet).as_json()
-    assert found["deployments"] == 12
-    assert found["epsilon_lower"] <= found["epsilon"]
+def test_in_whole_discoveries_the_target_uses_nearly_all_of_the_budget_and_never_more(under):
+    """Exact statistics, not samples: what one user moves is compared with what was paid, question by question."""
+    used = discovered(under)
+    assert max(used) <= 1 + 1e-9
+    assert min(used) > 0.8
+
+
+@pytest.mark.parametrize("mutant", [keys_ignored, conversations_counted_as_users], ids=lambda mutant: mutant.__name__)
+def test_a_mutant_of_the_bounds_moves_discoveries_further_than_is_paid(under, mutant):
+    with mutant():
+        assert max(discovered(under)) > 1 + 1e-9
+
+
+def taped(under, noise, folder, people, before=None):
+    """A whole deployment of these people; every question that it asks of its noise, and what that answers.
+
+    before: a run whose answers are given again, so that all choices agree.
+    """
+    names, answers = (before.names, before.said) if before else ({}, ())
+    recorder = transcript.Recorder(noise=InProcess(), answers=answers, names=names)
+
+    def bounded(*batches, **limits):
+        epoch = bound(*batches, **limits)
+        recorder.phrases = epoch.phrases
+        return epoch
+
+    with (
+        patch.object(gateway, "bound", bounded),
+        patch.object(OpenDPNoise, "gaussian", lambda _self, values, scale: recorder.gaussian(values, scale)),
+        patch.object(OpenDPNoise, "selection", lambda _self, *asked: recorder.selection(*asked)),
+    ):
+        document = Deployment(data=folder, noise=noise).release(under.policy, people)
+    return recorder, document["guarantee"]
+
+
+def through_gateways(under, noise, folder):
+    """The part of its card's rho that a user of as many conversations as count uses up, from log line to document."""
+    others = records(pipeline.USERS)
+    everybody = [*others, *pipeline.target(under.plan.topics.conversations_per_user)]
+    first, stated = taped(under, noise, folder / "without", others)
+    again, same = taped(under, noise, folder / "with", everybody, first)
+    assert stated["rho"] == same["rho"]
+    assert len(first.questions) > 10
+    return part_used(list(zip(first.questions, again.questions, strict=True)), stated["rho"] * NANO)
+
+
+def test_from_log_line_to_document_a_user_moves_no_more_than_the_card_says(under, noise, tmp_path):
+    assert 0.8 < through_gateways(under, noise, tmp_path) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("mutant", [keys_ignored, conversations_counted_as_users], ids=lambda mutant: mutant.__name__)
+def test_a_mutant_of_the_bounds_moves_a_document_further_than_its_card_says(under, noise, tmp_path, mutant):
+    with mutant():
+        assert through_gateways(under, noise, tmp_path) > 1 + 1e-9
 
 
 def test_every_mutant_that_must_be_caught_has_a_test_of_its_own():

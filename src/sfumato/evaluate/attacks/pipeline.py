@@ -36,9 +36,9 @@ LEVELS = 3
 
 def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[int], None]) -> Outcome:
     """Each trial is a deployment of its own, made and thrown away."""
-    everybody, target = records(USERS), _target(under.plan.topics.conversations_per_user)
+    everybody, added = records(USERS), target(under.plan.topics.conversations_per_user)
     seen = []
-    for people in (everybody, [*everybody, *target]):
+    for people in (everybody, [*everybody, *added]):
         rows = []
         for _ in range(trials // 2):
             with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,8 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
     )
 
 
-def _target(conversations: int) -> list[JsonObject]:
+def target(conversations: int) -> list[JsonObject]:
+    """The records of one user who asks about everything in turn."""
     return [
         {
             "conversation_id": f"t{number}",

@@ -46,6 +46,7 @@ KEPT = 0.8  # of a mark's values that a question lets through: half of the peopl
 ROOM = 1.3  # so many times the threshold are expected in a cell
 FEWEST = 200
 PRIOR = 0.25  # variance of a fair bit
+LESS_NOISE = (1, 4, 100, 10_000)  # times less variance than stated: all that an attacker tries
 CONTROL_PEOPLE = 150
 CONTROL_QUESTIONS = 2 * CONTROL_PEOPLE
 
@@ -99,13 +100,23 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
 
 
 def solved(heard: Heard, *, variance: float) -> NDArray[np.bool_]:
-    """(n,) each person's likelier bit: the posterior mean of fair bits, taken as Gaussian, given noisy sums of them."""
+    """(n,) each person's likelier bit: the posterior mean of fair bits, taken as Gaussian, given noisy sums of them.
+
+    variance: of the noise, as it is stated; the attacker believes in less of it where the answers are likelier then.
+    """
     asked, answers = heard.asked, heard.answers
     if not len(answers):
         return np.zeros(asked.shape[1], np.bool_)
-    gram = PRIOR * (asked @ asked.T) + variance * np.eye(len(answers))
-    weight = np.linalg.solve(gram, answers - asked.sum(axis=1) / 2)
+    over, spread = answers - asked.sum(axis=1) / 2, PRIOR * (asked @ asked.T)
+    believed = max((variance / less for less in LESS_NOISE), key=lambda one: _likely(over, spread, one))
+    weight = np.linalg.solve(spread + believed * np.eye(len(answers)), over)
     return np.asarray(asked.T @ weight > 0)
+
+
+def _likely(over: NDArray[np.float64], spread: NDArray[np.float64], variance: float) -> float:
+    """Log likelihood, but for a constant, of sums that lie so far over their means, with noise of this variance."""
+    factor = np.linalg.cholesky(spread + variance * np.eye(len(over)))
+    return float(-np.log(np.diag(factor)).sum() - (np.linalg.solve(factor, over) ** 2).sum() / 2)
 
 
 def _interrogated(desk: Desk, who: People, draw: np.random.Generator) -> tuple[Heard, int]:
