@@ -103,6 +103,18 @@ def test_noise_of_any_other_class_is_refused_even_a_subclass() -> None:
         released(noise=Louder())
 
 
+def test_the_card_says_which_unit_comes_and_goes_and_what_a_shared_id_does_to_a_conversation() -> None:
+    user, conversation = (
+        card(unit=unit, mechanisms=[], bounds={}, conversion_delta=Fraction(1, 10**6))
+        for unit in ("user", "conversation")
+    )
+    assert "all conversations that are theirs" in user.neighbouring
+    assert "all records that bear it" in conversation.neighbouring
+    assert [line for line in conversation.does_not_cover if line not in user.does_not_cover] == [
+        "a conversation whose id somebody else's records bear too: they count as one, and one takes the other's place"
+    ]
+
+
 def test_a_card_that_hides_a_measurement_is_refused() -> None:
     measurer = Measurer(OpenDPNoise(), rho=10, delta=0)
     guarantee = card(unit="user", mechanisms=[], bounds={}, conversion_delta=Fraction(1, 10**6))

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 NEIGHBOURING: Mapping[Unit, str] = {
     "user": "add or remove one user with all conversations that are theirs in the epoch",
-    "conversation": "add or remove one conversation; a person with several is not protected as a whole",
+    "conversation": (
+        "add or remove one conversation id with all records that bear it; a person with several is not protected as a "
+        "whole"
+    ),
 }
 COVERS = (
     "which phrases and topics exist, and their names and descriptions",
@@ -26,6 +29,12 @@ COVERS = (
     "every facet breakdown, and which of its cells are shown",
     "the tree and the positions on the map",
 )
+SHARED_ID: Mapping[Unit, tuple[str, ...]] = {
+    "user": (),
+    "conversation": (
+        "a conversation whose id somebody else's records bear too: they count as one, and one takes the other's place",
+    ),
+}
 GUARDED_COVERS = ("the noise on every count of users and conversations, given which clusters there are",)
 GUARDED_DOES_NOT_COVER = (
     "which topics exist, and their names, descriptions and tree: a model wrote them from private summaries",
@@ -58,6 +67,7 @@ def card(
     """
     rho = sum(mechanism.rho for mechanism in mechanisms)
     selection_delta = sum(mechanism.delta for mechanism in mechanisms)
+    beside = (*DOES_NOT_COVER, *SHARED_ID[unit])
     epsilon, delta = accounting.stated(rho=rho, selection_delta=selection_delta, conversion_delta=conversion_delta)
     return Guarantee(
         mode=mode,
@@ -69,5 +79,5 @@ def card(
         bounds=bounds,
         mechanisms=tuple(mechanisms),
         covers=COVERS if mode == "formal" else GUARDED_COVERS,
-        does_not_cover=DOES_NOT_COVER if mode == "formal" else (*GUARDED_DOES_NOT_COVER, *DOES_NOT_COVER),
+        does_not_cover=beside if mode == "formal" else (*GUARDED_DOES_NOT_COVER, *beside),
     )
