@@ -38,7 +38,8 @@ def measured(
     """
     row = np.flatnonzero(_passing(columns, question, frame))
     if question.of is not None and design.scale is not None:
-        row = row[columns.of(question.of)[row] < len(design.scale.steps)]  # `unknown` has no number
+        told = columns.of(question.of)[row]
+        row = row[(told >= 0) & (told < len(design.scale.steps))]  # `unknown` has no number
     row, key = _cells(columns, row, design)
     steps = None if question.of is None or design.scale is None else design.scale.steps
     code = None if question.of is None else columns.of(question.of)[row]
