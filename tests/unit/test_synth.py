@@ -7,7 +7,9 @@ from collections import Counter, defaultdict
 from itertools import islice
 
 import pytest
+from typer.testing import CliRunner
 
+from sfumato.cli.app import app
 from sfumato.errors import InputError, StorageError
 from sfumato.evaluate.canaries import GROUPS, canaries
 from sfumato.evaluate.synth import synthesize, write_jsonl
@@ -279,3 +281,16 @@ def test_a_file_gets_one_json_record_a_line(tmp_path):
 def test_a_file_that_cannot_be_written_is_a_storage_error(tmp_path):
     with pytest.raises(StorageError):
         write_jsonl(tmp_path / "absent" / "corpus.jsonl", conversations=5, users=2, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--users", "20", "--conversations", "10"], "at least as many conversations as users"),
+        (["--language", "xx"], "speaks one or more of"),
+    ],
+)
+def test_a_corpus_that_can_not_be_is_a_usage_error(words, told):
+    done = CliRunner().invoke(app, ["synth", *words])
+    assert done.exit_code == 2
+    assert told in done.output.replace("\n", " ")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sfumato.cli import printing
-from sfumato.cli.options import Json
+from sfumato.cli.options import Json, possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,13 +50,14 @@ def cliopatra(
     from sfumato.evaluate.attacks import cliopatra as tried
     from sfumato.evaluate.attacks.hashed import HashedEmbedder
 
-    campaign = tried.Campaign(
-        poison=poison,
-        accounts=poison if accounts is None else accounts,
-        background=background,
-        medical=medical,
-        seed=seed,
-    )
+    with possible():
+        campaign = tried.Campaign(
+            poison=poison,
+            accounts=poison if accounts is None else accounts,
+            background=background,
+            medical=medical,
+            seed=seed,
+        )
     with _prepared(policy, epsilon, delta, "cliopatra", trials) as (under, bar):
         vectors = wiring.embedder(under.policy) if embedder == "model" else nullcontext(HashedEmbedder())
         with wiring.noise() as noise, vectors as opened:

@@ -1,11 +1,17 @@
-"""Options that several commands share, said once."""
+"""Options that several commands share, said once, and what is said of options that do not go together."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sfumato.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PolicyArgument = Annotated[str, typer.Argument(metavar="POLICY", help="Policy file, or the name of a built-in policy.")]
 InputArgument = Annotated[
@@ -70,3 +76,16 @@ Epoch = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first line that can't be accepted.")]
+
+
+@contextmanager
+def possible() -> Iterator[None]:
+    """Around what is given options and nothing else: what it can't take is a usage error, in its own words.
+
+    Raises:
+        BadParameter: for any InputError.
+    """
+    try:
+        yield
+    except InputError as reason:
+        raise typer.BadParameter(str(reason)) from None

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sfumato.cli import printing
+from sfumato.cli.options import possible
 
 
 def synth(
@@ -34,14 +35,15 @@ def synth(
     from sfumato.evaluate.synth import write_jsonl
     from sfumato.evaluate.synth_tree import mix
 
-    write_jsonl(
-        out or sys.stdout,
-        conversations=conversations,
-        users=users,
-        seed=seed,
-        chatter=chatter,
-        of=mix(topics=topics, languages=language or None),
-    )
+    with possible():
+        write_jsonl(
+            out or sys.stdout,
+            conversations=conversations,
+            users=users,
+            seed=seed,
+            chatter=chatter,
+            of=mix(topics=topics, languages=language or None),
+        )
     if out is None:
         return
     if json:
