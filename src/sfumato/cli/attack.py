@@ -21,6 +21,10 @@ group = typer.Typer(name="attack", help="Attack a policy's releases, on made-up 
 
 Policy = Annotated[str, typer.Option("--policy", metavar="P", help="Policy file, or the name of a built-in policy.")]
 Trials = Annotated[int, typer.Option("--trials", min=2, max=1_000_000, help="How often the attack is tried.")]
+Trained = Annotated[
+    int,
+    typer.Option("--trials", min=8, max=1_000_000, help="How often it is tried; what trains it counts too."),
+]
 Epsilon = Annotated[float | None, typer.Option("--epsilon", min=0.01, max=100, help="Instead of the policy's.")]
 Delta = Annotated[float | None, typer.Option("--delta", min=1e-8, max=1e-3, help="Instead of the policy's.")]
 
@@ -68,7 +72,7 @@ def cliopatra(
 @group.command()
 def membership(
     policy: Policy = "standard",
-    trials: Trials = 1_000,
+    trials: Trained = 1_000,
     level: Annotated[
         Literal["gaussian", "counts", "mechanisms", "discover", "pipeline"],
         typer.Option("--level", help="One Gaussian, counts alone, all measurements redrawn, discoveries, or gateways."),
@@ -112,7 +116,7 @@ def averaging(
 @group.command()
 def differencing(
     policy: Policy = "standard",
-    trials: Trials = 100,
+    trials: Trained = 100,
     epsilon: Epsilon = None,
     delta: Delta = None,
     json: Json = False,
@@ -148,7 +152,7 @@ def sybil(
 @group.command()
 def oracle(
     policy: Policy = "standard",
-    trials: Trials = 100,
+    trials: Trained = 100,
     epsilon: Epsilon = None,
     delta: Delta = None,
     json: Json = False,
@@ -184,7 +188,7 @@ def reconstruction(
 @group.command()
 def timing(
     policy: Policy = "standard",
-    trials: Trials = 2_000,
+    trials: Trained = 2_000,
     epsilon: Epsilon = None,
     delta: Delta = None,
     json: Json = False,
