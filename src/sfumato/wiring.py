@@ -72,7 +72,7 @@ def open_gateway(
 
     loaded = sign.admitted(policy, deployment.trusted_keys)
     scope = needs.Scope(dataset=_dataset(dataset), epoch=_epoch(epoch, loaded), bounded=epoch is not None)
-    files = _files(policy, loaded)
+    files = resources(policy, loaded)
     durable.directory(deployment.data)
     root = custody.root_key(deployment, made=note)
     secrets = custody.derived(deployment, root)
@@ -118,8 +118,12 @@ def models(loaded: Policy, spent: Decimal) -> PolicyModels:
     return PolicyModels(loaded, environment=os.environ, spent_before=spent)
 
 
-def _files(name: str, loaded: Policy) -> Resources:
-    """What the policy names in files of their own."""
+def resources(name: str, loaded: Policy) -> Resources:
+    """What the policy names in files of their own.
+
+    Raises:
+        PolicyError: one of them is not there, or is not what it must be.
+    """
     from sfumato.gate import rubric
     from sfumato.planning import Resources
     from sfumato.policy import files
@@ -142,7 +146,7 @@ def cost(policy: str, *, sample: str | None, let_through: float) -> JsonObject:
     section = loaded.extraction
     tariff = None if section.model is None else tariff_of(section.model)
     return estimate.cost(
-        questions_of(loaded, _files(policy, loaded).taxonomies),
+        questions_of(loaded, resources(policy, loaded).taxonomies),
         price=None if tariff is None else partial(tariff.cost, regional=section.region is not None),
         sample=() if sample is None else estimate.read_sample(loaded, sample),
         batch=section.batch,
@@ -164,7 +168,7 @@ def auditor_layers(policy: str, stack: ExitStack) -> dict[str, Layer]:
     if loaded.auditor.provider != "anthropic":
         raise InputError(f"{policy} names no model as auditor; leave --policy out to measure detectors alone")
     model = stack.enter_context(models(loaded, Decimal(0)).open("auditor"))
-    return auditor.layers(_files(policy, loaded).rubric, model=model, minimum=loaded.auditor.minimum)
+    return auditor.layers(resources(policy, loaded).rubric, model=model, minimum=loaded.auditor.minimum)
 
 
 def embedder(loaded: Policy) -> SentenceEmbedder:
@@ -251,7 +255,9 @@ def worker(deployment: Deployment, *, policy: str, path: Path | None, ready: Cal
         ports = Ports(
             ledger=ledger, noise=lambda: OpenDPNoise(workers=1), now=lambda: datetime.now(UTC), log=log.append
         )
-        with opening.desk(loaded, layout, root=root, signer=signer, files=_files(policy, loaded), ports=ports) as desk:
+        with opening.desk(
+            loaded, layout, root=root, signer=signer, files=resources(policy, loaded), ports=ports
+        ) as desk:
             del root
             desk.warm()
             until_told(Worker(desk, path or layout.data / "worker.sock"), ready)

@@ -28,13 +28,13 @@ def test_asking_again_gives_the_same_bytes_and_one_charge(under, noise):
 
 def test_no_second_release_of_the_same_people_is_had(under, noise):
     """Other thresholds, another number of topics, a week of the month: all refused, and nothing is overspent."""
-    found = differencing.between_releases(under.policy, noise=noise)
+    found = differencing.between_releases(under, noise=noise)
     assert found == {"attempts": 5, "refused": 4, "releases": 1, "overspent": False, "mismatched": 0}
 
 
 def test_the_mutant_that_keeps_answers_without_the_policy_is_caught(under, noise):
     with answers_kept_without_the_policy():
-        found = differencing.between_releases(under.policy, noise=noise)
+        found = differencing.between_releases(under, noise=noise)
     assert found["mismatched"] > 0
 
 

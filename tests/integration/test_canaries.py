@@ -144,7 +144,7 @@ def serving(stage: Stage, spans: InMemorySpanExporter) -> Iterator[object]:
         ports = Ports(ledger=ledger, noise=lambda: OpenDPNoise(workers=1), now=lambda: NOW, log=log.append)
         desk = stack.enter_context(
             opening.desk(
-                loaded, layout, root=root, signer=signer, files=wiring._files(str(stage.policy), loaded), ports=ports
+                loaded, layout, root=root, signer=signer, files=wiring.resources(str(stage.policy), loaded), ports=ports
             )
         )
         worker = Worker(desk, stage.data / "worker.sock", schedule=Schedule(beat=0.01))

@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from gateways import modelled_policy
 from sfumato.cli.app import app
 from sfumato.errors import InputError, Refused
+from sfumato.evaluate.attacks import crowd, differencing, membership, transcript
 from sfumato.evaluate.attacks.telling_apart import told_apart
+from sfumato.evaluate.attacks.terms import terms
+from sfumato.model.taxonomy import Node, Taxonomy
+from sfumato.planning import Resources
+from sfumato.policy.load import parse
+from sfumato.privacy.noise import OpenDPNoise
+
+TREE = [
+    *({"id": f"a{top}", "name": f"area {top}"} for top in range(3)),
+    *({"id": f"t{leaf}", "parent": f"a{leaf % 3}", "name": f"task {leaf}"} for leaf in range(30)),
+]
+DECLARED = """\
+apiVersion: sfumato/v1
+kind: PrivacyPolicy
+metadata: {name: declared}
+unit: user
+epoch: month
+guarantee:
+  budget: {epsilon: 4.0, delta: 1.0e-5}
+  yearly: {epsilon: 4.0, delta: 1.0e-5}
+thresholds: {min_users: 30, min_conversations: 30}
+topics: {taxonomy: {file: tree.jsonl}}
+facets: [{name: turns}]
+"""
+
+
+@pytest.fixture(scope="module")
+def noise():
+    with OpenDPNoise(workers=1) as opened:
+        yield opened
+
+
+@pytest.fixture
+def declared():
+    """Formal mode at epsilon 4 over thirty declared topics."""
+    loaded = parse(DECLARED)
+    tree = Taxonomy(nodes=tuple(Node(**{"parent": None, **node}) for node in TREE), digest="0" * 64)
+    return terms(loaded, files=Resources(taxonomies={loaded.topics.taxonomy: tree}))
+
+
+def quiet(_count):
+    pass
 
 
 def attacked(*arguments: object):
@@ -18,6 +63,39 @@ def attacked(*arguments: object):
     done = CliRunner().invoke(app, ["attack", *map(str, arguments), "--json"])
     told = str(done.exception) if isinstance(done.exception, Refused) else done.output
     return getattr(done.exception, "exit_code", done.exit_code), told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["membership"],
+        ["membership", "--level", "counts"],
+        ["differencing"],
+        ["oracle"],
+        ["reconstruction"],
+        ["timing"],
+    ],
+    ids=" ".join,
+)
+def test_what_knows_formal_mode_alone_is_refused_for_a_guarded_policy(words):
+    code, told = attacked(*words, "--policy", "clio")
+    assert code == 3
+    assert "guarded" in told
+    assert "`sfumato attack cliopatra` and `sfumato attack sybil` show what guarded mode loses" in told
+
+
+@pytest.mark.parametrize(
+    "words", [["differencing"], ["averaging"], ["membership", "--level", "pipeline"]], ids=lambda words: words[0]
+)
+def test_a_policy_with_a_model_is_refused_and_its_refusals_are_not_counted_as_a_defence(words):
+    code, told = attacked(*words, "--policy", "safety_monitor")
+    assert code == 3
+    assert "use a policy that names none" in told
+
+
+def test_a_first_release_that_is_refused_is_no_defence_either(noise):
+    with pytest.raises(Refused):
+        differencing.between_releases(terms(modelled_policy()), noise=noise)
 
 
 @pytest.mark.parametrize("name", ["membership", "differencing", "oracle", "timing"])
@@ -42,3 +120,51 @@ def test_a_rule_without_runs_to_train_on_tells_nothing_apart():
             told_apart(runs[:1], runs)
         with pytest.raises(ValueError, match="finite"):
             told_apart(runs, runs * np.nan)
+
+
+@pytest.mark.parametrize("level", ["counts", "mechanisms", "discover"])
+def test_declared_topics_are_attacked_as_they_are_counted(declared, level):
+    found = membership.attack(level, declared, trials=24, advance=quiet, doubt=1e-6).as_json()
+    assert found["control"]["success"] > 0.8
+    assert found["epsilon_lower"] <= found["epsilon"]
+
+
+def test_the_target_uses_nearly_all_of_the_budget_of_declared_topics_and_never_more(declared):
+    game = membership.game_of("mechanisms", declared)
+    pairs, _ = game.pairs(game.out, transcript.InProcess())
+    used = np.linalg.norm([transcript.moved(*pair) for pair in pairs]) / np.sqrt(2 * game.rho / 1e9)
+    assert 0.8 < used <= 1 + 1e-9
+
+
+def test_a_crowd_stands_far_apart_in_a_declared_tree_and_each_row_for_as_many_leaves_as_may_be(declared):
+    plan = replace(declared.plan, at_most=3)
+    codes = crowd.epoch([crowd.extreme(7, embedder=membership.HashedEmbedder())], plan).facets["topic"]
+    assert codes.shape == (7, 3)
+    assert len(np.unique(codes)) == len(crowd.WORDS)
+
+
+@pytest.fixture
+def deployed(tmp_path):
+    (tmp_path / "tree.jsonl").write_text("".join(json.dumps(node) + "\n" for node in TREE))
+    (tmp_path / "policy.yaml").write_text(DECLARED)
+    return tmp_path / "policy.yaml"
+
+
+def test_whole_gateways_read_it_too(deployed, noise):
+    code, told = attacked("differencing", "--policy", deployed, "--trials", 8)
+    assert code == 0
+    assert json.loads(told)["releases"] == 1
+
+
+@pytest.mark.parametrize("name", ["cliopatra", "sybil"])
+def test_where_no_word_of_anybody_is_published_attacks_on_words_are_refused(deployed, name):
+    code, told = attacked(name, "--policy", deployed)
+    assert code == 3
+    assert "declares its topics" in told
+
+
+def test_a_tree_that_is_not_there_is_named(deployed):
+    (deployed.parent / "tree.jsonl").unlink()
+    done = CliRunner().invoke(app, ["attack", "oracle", "--policy", str(deployed)])
+    assert done.exception.exit_code == 2
+    assert "tree.jsonl" in str(done.exception)

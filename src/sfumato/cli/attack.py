@@ -63,6 +63,7 @@ def cliopatra(
             seed=seed,
         )
     with _prepared(policy, epsilon, delta, "cliopatra", trials) as (under, bar):
+        under.must_discover()
         vectors = wiring.embedder(under.policy) if embedder == "model" else nullcontext(HashedEmbedder())
         with wiring.noise() as noise, vectors as opened:
             found = tried.attack(campaign, under, trials=trials, noise=noise, embedder=opened, advance=bar.advance)
@@ -243,7 +244,8 @@ def _prepared(
     from sfumato import wiring
     from sfumato.evaluate.attacks.terms import terms
 
-    under = terms(wiring.policy(policy), epsilon=epsilon, delta=delta)
+    loaded = wiring.policy(policy)
+    under = terms(loaded, epsilon=epsilon, delta=delta, files=wiring.resources(policy, loaded))
     with printing.progress(label, total=total) as bar:
         yield under, bar
 

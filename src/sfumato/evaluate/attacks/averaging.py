@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfumato.evaluate.attacks.rehearsal import Deployment, records
+from sfumato.evaluate.attacks.rehearsal import Deployment, must_ask_no_model, records
 from sfumato.evaluate.attacks.report import Control, Outcome
 
 if TYPE_CHECKING:
@@ -33,7 +33,11 @@ def attack(under: Terms, *, trials: int, repeats: int, noise: OpenDPNoise, advan
     """Each trial: a new deployment, asked `repeats` times. Success: the average is the true number of users.
 
     Guessing is one answer alone, which is right now and then by chance.
+
+    Raises:
+        Refused: the policy names a model.
     """
+    must_ask_no_model(under.policy)
     hits = guesses = 0
     spread, charges = 0.0, 0
     stated: JsonObject = {}
@@ -61,7 +65,7 @@ def _asked(under: Terms, repeats: int, noise: OpenDPNoise) -> tuple[list[float],
     """Published totals of every repeat, the guarantee they state, and how many charges the ledger holds."""
     everybody, answers = records(USERS), []
     with tempfile.TemporaryDirectory() as folder:
-        deployment = Deployment(data=Path(folder), noise=noise)
+        deployment = Deployment(data=Path(folder), noise=noise, files=under.files)
         for number in range(repeats):
             labelled = under.policy.metadata.model_copy(update={"description": f"asked for the {number}. time"})
             found = deployment.release(under.policy.model_copy(update={"metadata": labelled}), everybody)

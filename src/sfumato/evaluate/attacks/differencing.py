@@ -8,7 +8,6 @@ one; what they get, if anything, has to stay within what the ledger allows.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +18,12 @@ from sfumato.evaluate.attacks import asked, membership
 from sfumato.evaluate.attacks.crowd import FACETS
 from sfumato.evaluate.attacks.hashed import HashedEmbedder
 from sfumato.evaluate.attacks.lower_bound import best_accuracy, bounds
-from sfumato.evaluate.attacks.rehearsal import Deployment, records
+from sfumato.evaluate.attacks.rehearsal import EPOCH, Deployment, must_ask_no_model, records
 from sfumato.evaluate.attacks.report import Control, Outcome
 from sfumato.evaluate.attacks.telling_apart import told_apart
 from sfumato.evaluate.attacks.transcript import InProcess, NoNoise
 from sfumato.privacy import accounting
 from sfumato.privacy.measure import Measurer
-from sfumato.topics.discover import discover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,13 +44,19 @@ LEVELS = 3
 
 
 def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[int], None]) -> Outcome:
-    """Half of the trials train the rule, half are told by it: was the target in the epoch?"""
+    """Half of the trials train the rule, half are told by it: was the target in the epoch?
+
+    Raises:
+        Refused: the policy is guarded, or names a model.
+    """
+    under.must_be_formal()
+    must_ask_no_model(under.policy)
     game = membership.game_of("discover", under)
     seen = []
     for epoch in (game.out, game.within):
         rows = []
         for _ in range(trials // 2):
-            rows.append(_differences(_tree(game, epoch, under, InProcess())))
+            rows.append(_differences(_tree(game, epoch, InProcess())))
             advance(1)
         seen.append(np.asarray(rows))
     errors = told_apart(seen[0], seen[1])
@@ -67,33 +71,33 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
         baseline=0.5,
         epsilon=claim,
         delta=delta,
-        mode="formal",
-        control=Control(what="the same subtractions without noise", success=_without_noise(game, under)),
+        mode=under.plan.mode,
+        control=Control(what="the same subtractions without noise", success=_without_noise(game)),
         details={
             **bounds(errors, delta=delta),
             "most_allowed": round(best_accuracy(claim, delta), 4),
-            **between_releases(under.policy, noise=noise),
+            **between_releases(under, noise=noise),
             "two_questions": asked.between_questions(under.policy),
         },
     )
 
 
-def between_releases(policy: Policy, *, noise: OpenDPNoise) -> JsonObject:
+def between_releases(under: Terms, *, noise: OpenDPNoise) -> JsonObject:
     """What a second release yields under other policies, and under an epoch that shares days with the first.
 
     overspent: whether the ledger holds more than the epoch's budget. mismatched: releases that answer under one policy
     what was asked under another.
+
+    Raises:
+        Refused: not even the first release is made, so that nothing would have been defended.
     """
-    everybody, got, refused, mismatched = records(USERS), set(), 0, 0
+    policy, everybody, refused, mismatched = under.policy, records(USERS), 0, 0
     with tempfile.TemporaryDirectory() as folder:
-        deployment = Deployment(data=Path(folder), noise=noise)
-        attempts = [
-            (policy, "2026-01"),
-            *((other, "2026-01") for other in _others(policy)),
-            (_weekly(policy), "2026-W02"),
-        ]
-        for changed, epoch in attempts:
-            people = everybody if epoch == "2026-01" else everybody[1:]
+        deployment = Deployment(data=Path(folder), noise=noise, files=under.files)
+        got = {str(deployment.release(policy, everybody)["id"])}
+        others = [*((other, EPOCH) for other in _others(policy)), (_weekly(policy), "2026-W02")]
+        for changed, epoch in others:
+            people = everybody if epoch == EPOCH else everybody[1:]
             try:
                 document = deployment.release(changed, people, epoch=epoch)
             except (BudgetExhausted, Refused):
@@ -106,7 +110,7 @@ def between_releases(policy: Policy, *, noise: OpenDPNoise) -> JsonObject:
 
     most = allowance(policy.guarantee.budget.epsilon, policy.guarantee.budget.delta).rho
     return {
-        "attempts": len(attempts),
+        "attempts": 1 + len(others),
         "refused": refused,
         "releases": len(got),
         "overspent": spent > most,
@@ -135,24 +139,16 @@ def _under(document: JsonObject, policy: Policy) -> bool:
     return isinstance(held, dict) and held["digest"] == digest(policy)
 
 
-def _without_noise(game: membership.Game, under: Terms) -> float:
+def _without_noise(game: membership.Game) -> float:
     """The share told right where every number is exact: all runs of a side are alike, so one is enough."""
-    out, within = (_differences(_tree(game, epoch, under, NoNoise())) for epoch in (game.out, game.within))
+    out, within = (_differences(_tree(game, epoch, NoNoise())) for epoch in (game.out, game.within))
     errors = told_apart(np.tile(out, (4, 1)), np.tile(within, (4, 1)))
     return errors.right / errors.runs
 
 
-def _tree(game: membership.Game, epoch: BoundedEpoch, under: Terms, noise: NoiseSource) -> TopicTree:
-    plan = replace(
-        under.plan.topics, leaves=LEAVES, screened=False, overall_only=frozenset(), rho=game.rho, delta=game.delta
-    )
-    return discover(
-        epoch,
-        plan=plan,
-        measurer=Measurer(noise, rho=game.rho, delta=game.delta),
-        embed=HashedEmbedder().embed,
-        facet_domains=FACETS,
-    )
+def _tree(game: membership.Game, epoch: BoundedEpoch, noise: NoiseSource) -> TopicTree:
+    measurer = Measurer(noise, rho=game.rho, delta=game.delta)
+    return membership.topics(epoch, game.under, measurer, embedder=HashedEmbedder(), leaves=LEAVES)
 
 
 def _differences(tree: TopicTree) -> NDArray[np.float64]:

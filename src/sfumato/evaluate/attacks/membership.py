@@ -2,7 +2,8 @@
 
 They see every noisy answer that the discovery got, more than a release shows. `mechanisms` fixes the questions and
 draws their noise anew for each run; `discover` runs the whole discovery each time, with all its adaptive choices;
-`gaussian` is a single Gaussian, to show that the method would find what there is to find.
+`gaussian` is a single Gaussian, to show that the method would find what there is to find. Where the policy declares its
+topics, they are counted as it counts them, and no phrase is selected.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from sfumato import discovery
 from sfumato.evaluate.attacks import crowd
 from sfumato.evaluate.attacks.hashed import HashedEmbedder
 from sfumato.evaluate.attacks.lower_bound import CONFIDENCE, Errors, best_accuracy, bounds
 from sfumato.evaluate.attacks.report import Control, Outcome
 from sfumato.evaluate.attacks.telling_apart import told_apart
 from sfumato.evaluate.attacks.transcript import InProcess, Question, Recorder, likelihood, likelihoods, moved
+from sfumato.extract.facets import category
+from sfumato.planning import TOPIC
 from sfumato.privacy import accounting
 from sfumato.privacy.measure import Measurer
 from sfumato.topics import counting, vocabulary
-from sfumato.topics.discover import discover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from sfumato.evaluate.attacks.transcript import Often, Values
     from sfumato.privacy.bounds import BoundedEpoch
     from sfumato.privacy.noise import NoiseSource
-    from sfumato.topics.plan import TopicPlan
+    from sfumato.topics.tree import TopicTree
 
     Pair: TypeAlias = tuple[Question, Question]
     Work: TypeAlias = Callable[[BoundedEpoch, Measurer], None]
@@ -48,13 +51,18 @@ UNTOUCHED = 3  # values of a question that the user does not touch, kept to see 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Game:
-    """Two neighbouring epochs, what is run on them, and what that is charged."""
+    """Two neighbouring epochs, what is run on them, under which terms, and the delta that it is charged."""
 
     out: BoundedEpoch
     within: BoundedEpoch
     work: Work
-    rho: int
+    under: Terms
     delta: int
+
+    @property
+    def rho(self) -> int:
+        """What it is charged, in nano units."""
+        return self.under.plan.rho
 
     def recorded(self, epoch: BoundedEpoch, noise: NoiseSource, other: Recorder | None = None) -> Recorder:
         """One run, its questions and answers; `other`: a run whose answers are given again."""
@@ -77,7 +85,11 @@ def attack(
     """Half of the trials without the target, half with them; success is the share told right.
 
     doubt: chance that the lower bounds on epsilon are wrong.
+
+    Raises:
+        Refused: the policy is guarded.
     """
+    under.must_be_formal()
     source, runs = InProcess(), trials // 2
     game = game_of(level, under)
     if level == "discover":
@@ -99,7 +111,7 @@ def attack(
         baseline=0.5,
         epsilon=claim,
         delta=delta,
-        mode="formal",
+        mode=under.plan.mode,
         control=Control(what="the same questions at a tenth of the noise", success=_tenth(pairs, source)),
         details={
             **best,
@@ -112,30 +124,46 @@ def attack(
 
 
 def game_of(level: Level, under: Terms) -> Game:
-    """The stub epochs and the work of a level, under the budget of these terms."""
-    embedder = HashedEmbedder()
+    """The stub epochs and the work of a level, under the budget of these terms; of a declared tree a few branches."""
+    embedder, plan = HashedEmbedder(), under.plan
+    if plan.taxonomy is not None:
+        plan = replace(plan, taxonomy=crowd.branches(plan.taxonomy))
+        under = replace(under, plan=plan)
     people = crowd.ordinary(PEOPLE, seed=0, embedder=embedder)
-    plan = replace(
-        under.plan.topics,
-        leaves=LEAVES,
-        screened=False,
-        overall_only=frozenset(),
-        rho=under.plan.rho,
-        delta=under.plan.delta,
-    )
-    target = crowd.extreme(plan.conversations_per_user, embedder=embedder)
+    target = crowd.extreme(plan.topics.conversations_per_user, embedder=embedder)
+
+    def whole(epoch: BoundedEpoch, measurer: Measurer) -> None:
+        topics(epoch, under, measurer, embedder=embedder)
+
     work: dict[Level, Work] = {
         "gaussian": _one_gaussian,
-        "counts": lambda epoch, measurer: _counts(epoch, measurer, plan),
-        "mechanisms": lambda epoch, measurer: _whole(epoch, measurer, plan, embedder),
-        "discover": lambda epoch, measurer: _whole(epoch, measurer, plan, embedder),
+        "counts": lambda epoch, measurer: _counts(epoch, measurer, under),
+        "mechanisms": whole,
+        "discover": whole,
     }
     return Game(
-        out=crowd.epoch(people),
-        within=crowd.epoch([*people, target]),
+        out=crowd.epoch(people, plan),
+        within=crowd.epoch([*people, target], plan),
         work=work[level],
-        rho=plan.rho,
-        delta=0 if level == "gaussian" else plan.delta,
+        under=under,
+        delta=0 if level == "gaussian" or plan.taxonomy is not None else plan.delta,
+    )
+
+
+def topics(
+    epoch: BoundedEpoch, under: Terms, measurer: Measurer, *, embedder: HashedEmbedder, leaves: int = LEAVES
+) -> TopicTree:
+    """What a release under these terms is made of, with the crowd's facets instead of the policy's."""
+    plan = replace(under.plan.topics, leaves=leaves, screened=False, overall_only=frozenset())
+    facets = tuple(category(name, values[:-1]) for name, values in crowd.FACETS.items())
+    return discovery.topics(
+        epoch,
+        epoch.facets.get(TOPIC),
+        plan=replace(under.plan, topics=plan, facets=facets),
+        limits=under.policy.thresholds,
+        measurer=measurer,
+        embed=embedder.embed,
+        namer=None,
     )
 
 
@@ -143,17 +171,18 @@ def _one_gaussian(epoch: BoundedEpoch, measurer: Measurer) -> None:
     measurer.counts("users", np.asarray([epoch.units], np.int64), rho=measurer.rho_left, l0=1, statistic="units")
 
 
-def _counts(epoch: BoundedEpoch, measurer: Measurer, plan: TopicPlan) -> None:
-    """The people, both facets and the phrases: the measurements that need no vectors, all of rho between them."""
-    share = plan.rho // (2 + len(crowd.FACETS))
+def _counts(epoch: BoundedEpoch, measurer: Measurer, under: Terms) -> None:
+    """The people, both facets and, where they are selected, the phrases: all of rho between them.
+
+    These are the measurements that need no vectors.
+    """
+    plan, discovered = under.plan.topics, under.plan.taxonomy is None
+    share = plan.rho // (1 + discovered + len(crowd.FACETS))
     charges = {"people": share, **{f"facet {facet}": share for facet in crowd.FACETS}}
-    run, _ = counting.start(epoch, plan, measurer, charges)
+    run, _ = counting.start(epoch, replace(plan, screened=False), measurer, charges)
     counting.overall_facets(run, crowd.FACETS)
-    vocabulary.select(epoch, measurer, limit=plan.phrases_per_user, rho=share, delta=plan.delta)
-
-
-def _whole(epoch: BoundedEpoch, measurer: Measurer, plan: TopicPlan, embedder: HashedEmbedder) -> None:
-    discover(epoch, plan=plan, measurer=measurer, embed=embedder.embed, facet_domains=crowd.FACETS)
+    if discovered:
+        vocabulary.select(epoch, measurer, limit=plan.phrases_per_user, rho=share, delta=plan.delta)
 
 
 def _adaptive(game: Game, noise: NoiseSource, runs: int, advance: Callable[[int], None]) -> Errors:

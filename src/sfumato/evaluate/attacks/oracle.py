@@ -36,13 +36,18 @@ WORDS = (*crowd.MIDDLING, *crowd.WORDS)
 
 
 def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[int], None]) -> Outcome:
-    """Half of the trials without the target, half with them; half of each train the rule, the others are told by it."""
+    """Half of the trials without the target, half with them; half of each train the rule, the others are told by it.
+
+    Raises:
+        Refused: the policy is guarded.
+    """
+    under.must_be_formal()
     embedder = HashedEmbedder()
     people = crowd.ordinary(PEOPLE, seed=0, embedder=embedder)
     target = crowd.extreme(under.plan.topics.conversations_per_user, embedder=embedder)
     seen = []
     for present in ([], [target]):
-        epoch = crowd.epoch([*people, *present], under.domains)
+        epoch = crowd.epoch([*people, *present], under.plan, under.domains)
         rows = []
         for _ in range(trials // 2):
             found = published(epoch, under, noise=noise, embed=embedder.embed).release

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfumato.evaluate.attacks.lower_bound import best_accuracy, bounds
-from sfumato.evaluate.attacks.rehearsal import SUBJECTS, Deployment, records
+from sfumato.evaluate.attacks.rehearsal import SUBJECTS, Deployment, must_ask_no_model, records
 from sfumato.evaluate.attacks.report import Control, Outcome
 from sfumato.evaluate.attacks.telling_apart import told_apart
 from sfumato.model.document import decode
@@ -35,14 +35,20 @@ LEVELS = 3
 
 
 def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[int], None]) -> Outcome:
-    """Each trial is a deployment of its own, made and thrown away."""
+    """Each trial is a deployment of its own, made and thrown away.
+
+    Raises:
+        Refused: the policy names a model.
+    """
+    must_ask_no_model(under.policy)
     everybody, added = records(USERS), target(under.plan.topics.conversations_per_user)
     seen = []
     for people in (everybody, [*everybody, *added]):
         rows = []
         for _ in range(trials // 2):
             with tempfile.TemporaryDirectory() as folder:
-                made = decode(Deployment(data=Path(folder), noise=noise).release(under.policy, people))
+                deployment = Deployment(data=Path(folder), noise=noise, files=under.files)
+                made = decode(deployment.release(under.policy, people))
             rows.append(_numbers(made))
             advance(1)
         seen.append(np.asarray(rows))

@@ -64,7 +64,11 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
 
     most_allowed: of a fair bit whose answers come with Gaussian noise of this rho in all, the likelihood-ratio test is
     right with probability Phi(sqrt(2 rho) / 2) (Dong, Roth and Su 2022).
+
+    Raises:
+        Refused: the policy is guarded.
     """
+    under.must_answer()
     policy = live_site.questioned(under.policy)
     priced = live_site.terms(policy)
     draw = np.random.default_rng()
@@ -87,7 +91,7 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
         baseline=0.5,
         epsilon=epsilon,
         delta=delta,
-        mode="formal",
+        mode=under.plan.mode,
         control=Control(what="the same equations without noise, two for each person", success=_without_noise(draw)),
         details={
             "most_allowed": round(NormalDist().cdf(math.sqrt(2 * rho / NANO) / 2), 4),

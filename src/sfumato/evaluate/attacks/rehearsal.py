@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sfumato import models_of
 from sfumato.errors import Refused
 from sfumato.evaluate.attacks.hashed import HashedEmbedder
 from sfumato.gateway import Gateway
 from sfumato.model.layout import Layout
+from sfumato.planning import NO_FILES
 from sfumato.ports import Ports, Scope
 from sfumato.privacy.ledger import Ledger
 from sfumato.vault.keys import RootKey
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from sfumato.model.prompt import Model
     from sfumato.model.release import ModelUse, Role
     from sfumato.model.strict_json import JsonObject
+    from sfumato.planning import Resources
     from sfumato.policy.schema import Policy
     from sfumato.privacy.ledger import Entry
     from sfumato.privacy.noise import OpenDPNoise
@@ -41,10 +44,11 @@ SIGNER = Ed25519PrivateKey.from_private_bytes(ROOT.derive("release signing"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """A data directory, and the noise that all its releases share."""
+    """A data directory, the noise that all its releases share, and what its policies name in files of their own."""
 
     data: Path
     noise: OpenDPNoise
+    files: Resources = NO_FILES
 
     def release(self, policy: Policy, records: Sequence[JsonObject], *, epoch: str = EPOCH) -> JsonObject:
         """The stored release, or a new one of these records.
@@ -86,9 +90,8 @@ class Deployment:
             audit_signer=Ed25519PrivateKey.from_private_bytes(ROOT.derive("audit signing")),
             models=lambda _spent: NoModels(),
         )
-        return Gateway(
-            policy=policy, layout=Layout(data=self.data), scope=Scope(dataset=DATASET, epoch=epoch), ports=ports
-        )
+        scope = Scope(dataset=DATASET, epoch=epoch)
+        return Gateway(policy=policy, layout=Layout(data=self.data), scope=scope, ports=ports, files=self.files)
 
 
 class NoModels:
@@ -107,6 +110,15 @@ class NoModels:
     def uses(self) -> tuple[ModelUse, ...]:
         """None."""
         return ()
+
+
+def must_ask_no_model(policy: Policy) -> None:
+    """Said before anything is tried: what a deployment refuses for want of a model is no defence.
+
+    Raises:
+        Refused: the policy names a model.
+    """
+    models_of.check(NoModels(), policy)
 
 
 def records(users: int) -> list[JsonObject]:

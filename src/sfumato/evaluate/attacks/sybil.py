@@ -44,7 +44,11 @@ def attack(
     """Success: the phrase is published with the real user there. Baseline: the same accounts without them.
 
     accounts: left out, one less than the threshold. A conversation a user is supposed, as the crowd has.
+
+    Raises:
+        Refused: the policy declares its topics.
     """
+    under.must_discover()
     if under.plan.mode == "guarded":
         return _guarded(under, accounts, trials)
     race = _Race(under, noise or InProcess())
@@ -69,7 +73,7 @@ def attack(
         baseline=alone / trials,
         epsilon=race.epsilon,
         delta=race.delta,
-        mode="formal",
+        mode=under.plan.mode,
         control=Control(what=EXACT, success=float(_exact(under, None)[1] and not _exact(under, None)[0])),
         details={
             "accounts": fake,

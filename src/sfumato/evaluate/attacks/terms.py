@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sfumato import discovery
+from sfumato.errors import Refused
 from sfumato.gate.auditor import Auditor
 from sfumato.gate.card import card
 from sfumato.gate.door import Door, Header
-from sfumato.planning import ReleasePlan, release_plan
+from sfumato.planning import NO_FILES, ReleasePlan, release_plan
 from sfumato.privacy.measure import Measurer
 from sfumato.topics.counting import SCREENED
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from sfumato.model.prompt import Model
     from sfumato.model.release import Release
+    from sfumato.planning import Resources
     from sfumato.policy.schema import Policy
     from sfumato.privacy.bounds import BoundedEpoch
     from sfumato.privacy.noise import NoiseSource
@@ -28,19 +30,51 @@ if TYPE_CHECKING:
 
 EPOCH = "2026-01"
 CREATED = "2026-02-01T00:00:00Z"
+SHOWN_BY = "`sfumato attack cliopatra` and `sfumato attack sybil` show what guarded mode loses"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """A policy and its plan, the whole budget of the epoch spent on one release."""
+    """A policy and its plan, the whole budget of the epoch spent on one release. files: what the policy names."""
 
     policy: Policy
     plan: ReleasePlan
+    files: Resources = NO_FILES
 
     @property
     def domains(self) -> dict[str, tuple[str, ...]]:
         """Values of every facet that is counted."""
         return {facet.name: tuple(facet.domain) for facet in self.plan.facets}
+
+    def must_be_formal(self) -> None:
+        """For attacks on measurements that guarded mode does not make: what they found would be of another policy.
+
+        Raises:
+            Refused: the policy is guarded.
+        """
+        if self.plan.mode == "guarded":
+            raise Refused(f"this attack knows formal measurements alone, and the policy is guarded; {SHOWN_BY}")
+
+    def must_answer(self) -> None:
+        """For attacks on live questions.
+
+        Raises:
+            Refused: the policy is guarded, so there is nobody to ask.
+        """
+        if self.plan.mode == "guarded":
+            raise Refused(f"a guarded policy answers no live questions, which this attack asks; {SHOWN_BY}")
+
+    def must_discover(self) -> None:
+        """For attacks on words that people wrote.
+
+        Raises:
+            Refused: topics are declared, so that none of those words is published.
+        """
+        if self.plan.taxonomy is not None:
+            raise Refused(
+                "the policy declares its topics, so no name or phrase that people could have written is published: "
+                "this attack has nothing to read; `membership`, `differencing` and `oracle` attack the counts"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +85,15 @@ class Seen:
     tree: TopicTree
 
 
-def terms(policy: Policy, *, epsilon: float | None = None, delta: float | None = None) -> Terms:
+def terms(
+    policy: Policy, *, epsilon: float | None = None, delta: float | None = None, files: Resources = NO_FILES
+) -> Terms:
     """The policy with another budget where one is given; without a model, since no attack asks one.
 
+    files: what the policy names in files of their own, read.
+
     Raises:
-        PolicyError: the budget is too small, or topics are declared in a file, which no attack here reads.
+        PolicyError: the budget is too small, or a declared taxonomy is not among the files.
     """
     section = policy.guarantee
     budget = section.budget.model_copy(
@@ -73,7 +111,8 @@ def terms(policy: Policy, *, epsilon: float | None = None, delta: float | None =
         }
     )
     changed = policy.model_copy(update={"guarantee": section.model_copy(update={"budget": budget, "yearly": yearly})})
-    return Terms(policy=changed, plan=release_plan(changed, dataset="attack", epoch=EPOCH))
+    plan = release_plan(changed, dataset="attack", epoch=EPOCH, resources=files)
+    return Terms(policy=changed, plan=plan, files=files)
 
 
 def published(

@@ -56,7 +56,12 @@ class Watched:
 
 
 def attack(under: Terms, *, trials: int, noise: NoiseSource, advance: Callable[[int], None]) -> Outcome:
-    """Success: from the time of an answer alone, whether its noise is of the larger half."""
+    """Success: from the time of an answer alone, whether its noise is of the larger half.
+
+    Raises:
+        Refused: the policy is guarded.
+    """
+    under.must_answer()
     scale = mechanisms.gaussian_scale(rho=max(under.plan.rho // SHARE, 1), l2=1.0)
     nothing = np.zeros(1, np.int64)
     clock = VirtualClock()
@@ -75,7 +80,7 @@ def attack(under: Terms, *, trials: int, noise: NoiseSource, advance: Callable[[
         baseline=blind(seen),
         epsilon=under.policy.guarantee.budget.epsilon,
         delta=under.policy.guarantee.budget.delta,
-        mode="formal",
+        mode=under.plan.mode,
         control=Control(what="a sampler that takes longer for larger noise, without the beat", success=held),
         details={
             "beats": [int(low) for low in np.unique(np.rint(seen.seconds / beats.beat))],
