@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gateways import modelled_policy
+from gateways import modelled_policy, policy
 from sfumato.cli.app import app
 from sfumato.errors import InputError, Refused
-from sfumato.evaluate.attacks import crowd, differencing, membership, transcript
+from sfumato.evaluate.attacks import crowd, differencing, membership, oracle, transcript
 from sfumato.evaluate.attacks.telling_apart import told_apart
 from sfumato.evaluate.attacks.terms import terms
 from sfumato.model.taxonomy import Node, Taxonomy
 from sfumato.planning import Resources
-from sfumato.policy.load import parse
+from sfumato.policy.load import builtin_path, load, parse
 from sfumato.privacy.noise import OpenDPNoise
 
 TREE = [
@@ -122,6 +122,25 @@ def test_a_rule_without_runs_to_train_on_tells_nothing_apart():
             told_apart(runs, runs * np.nan)
 
 
+def test_the_oracles_control_is_its_own_attacker_who_needs_the_target(under_testing):
+    """Exact counts tell; and nothing is told where the target is on neither side."""
+    epochs = oracle._epochs(under_testing)
+    assert oracle._without_noise(epochs, under_testing) == 1
+    assert oracle._without_noise(epochs[:1] * 2, under_testing) == 0.5
+
+
+@pytest.mark.parametrize("name", ["standard", "strict", "safety_monitor", "election"])
+def test_the_oracle_finds_what_there_is_to_find_under_every_policy_that_ships(name):
+    under = terms(load(builtin_path(name)))
+    assert oracle._without_noise(oracle._epochs(under), under) == 1
+
+
+@pytest.fixture
+def under_testing():
+    """Formal mode at epsilon 1."""
+    return terms(policy(), epsilon=1.0, delta=1e-5)
+
+
 @pytest.mark.parametrize("level", ["counts", "mechanisms", "discover"])
 def test_declared_topics_are_attacked_as_they_are_counted(declared, level):
     found = membership.attack(level, declared, trials=24, advance=quiet, doubt=1e-6).as_json()
@@ -136,6 +155,11 @@ def test_the_target_uses_nearly_all_of_the_budget_of_declared_topics_and_never_m
     assert 0.8 < used <= 1 + 1e-9
 
 
+def test_the_oracle_and_subtraction_succeed_on_exact_counts_of_declared_topics(declared):
+    assert oracle._without_noise(oracle._epochs(declared), declared) == 1
+    assert differencing._without_noise(membership.game_of("discover", declared)) == 1
+
+
 def test_a_crowd_stands_far_apart_in_a_declared_tree_and_each_row_for_as_many_leaves_as_may_be(declared):
     plan = replace(declared.plan, at_most=3)
     codes = crowd.epoch([crowd.extreme(7, embedder=membership.HashedEmbedder())], plan).facets["topic"]
@@ -148,6 +172,12 @@ def deployed(tmp_path):
     (tmp_path / "tree.jsonl").write_text("".join(json.dumps(node) + "\n" for node in TREE))
     (tmp_path / "policy.yaml").write_text(DECLARED)
     return tmp_path / "policy.yaml"
+
+
+def test_the_tree_that_a_policy_names_is_read(deployed):
+    code, told = attacked("oracle", "--policy", deployed, "--trials", 8)
+    assert code == 0
+    assert json.loads(told)["control"]["success"] == 1
 
 
 def test_whole_gateways_read_it_too(deployed, noise):

@@ -17,7 +17,6 @@ from sfumato.evaluate.attacks.telling_apart import told_apart
 from sfumato.evaluate.attacks.transcript import InProcess, NoNoise
 from sfumato.live import answer, design, measure
 from sfumato.model.question import Question, tidy
-from sfumato.policy import decide
 from sfumato.privacy import accounting
 from sfumato.privacy.measure import Measurer
 
@@ -61,14 +60,6 @@ def form_of_answers(policy: Policy, *, noise: OpenDPNoise) -> JsonObject:
     under = live_site.terms(live_site.questioned(policy))
     forms = {_form(side, under, noise) for side in _sides(under) for _ in range(ANSWERS // 2)}
     return {"answers": ANSWERS, "told_apart": len(forms) > 1}
-
-
-def exact_threshold(policy: Policy) -> float:
-    """Whether one user below an exact threshold is told by what is shown: 1 for yes."""
-    limits = policy.thresholds
-    floor = max(limits.min_users, limits.min_conversations)
-    shown = [decide.release_topic(limits, users=users, conversations=users).allowed for users in (floor - 1, floor)]
-    return float(shown[0] != shown[1])
 
 
 def _sides(under: Terms) -> tuple[Columns, Columns]:

@@ -69,6 +69,16 @@ def extreme(rows: int, *, embedder: HashedEmbedder) -> Person:
     )
 
 
+def apart(rows: int, *, phrase: str, embedder: HashedEmbedder) -> Person:
+    """One phrase and nothing else, at the place where nobody of the crowd is."""
+    return Person(
+        phrases=((phrase,),) * rows,
+        codes=tuple(row % len(FACET_VALUES) for row in range(rows)),
+        vectors=np.repeat(embedder.embed([phrase]), rows, axis=0),
+        places=((len(WORDS),),) * rows,
+    )
+
+
 def epoch(people: Sequence[Person], plan: ReleasePlan, facets: Mapping[str, Sequence[str]] = FACETS) -> BoundedEpoch:
     """People side by side, already within their bounds; where the plan declares topics, as a model would place them."""
     number: dict[str, int] = {}

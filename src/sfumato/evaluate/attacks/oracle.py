@@ -1,38 +1,75 @@
 """The threshold as an oracle: whether what is there, in which order and how long the document is tell of one user.
 
 The attacker knows everybody but the target, and looks at no number: only which phrases and topics stand in the release,
-in which order, how many facet cells are shown, and how many bytes the document has.
+in which order, how many facet cells are shown, and how many bytes the document has. Accounts of their own, one too few,
+bring a phrase to the threshold of its selection, or a declared topic to the policy's; the target is one more.
 """
 
 from __future__ import annotations
 
+import math
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfumato import discovery
 from sfumato.evaluate.attacks import asked, crowd
 from sfumato.evaluate.attacks.hashed import HashedEmbedder
 from sfumato.evaluate.attacks.lower_bound import best_accuracy, bounds
 from sfumato.evaluate.attacks.membership import PEOPLE
 from sfumato.evaluate.attacks.report import Control, Outcome
-from sfumato.evaluate.attacks.telling_apart import told_apart
+from sfumato.evaluate.attacks.telling_apart import FEWEST, told_apart
 from sfumato.evaluate.attacks.terms import published
+from sfumato.evaluate.attacks.transcript import NoNoise
 from sfumato.model.document import encode
 from sfumato.model.strict_json import dumps
+from sfumato.policy import decide
+from sfumato.privacy.measure import Measurer
+from sfumato.topics.declared import CLEAR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from sfumato.evaluate.attacks.terms import Terms
     from sfumato.model.release import Release
+    from sfumato.policy.schema import Thresholds
+    from sfumato.privacy.bounds import BoundedEpoch
     from sfumato.privacy.noise import OpenDPNoise
+    from sfumato.topics.tree import Measured, TopicTree
 
 KNOWS = (
-    "everybody but the target, exactly; whether, in which order and at what length things stand in a release; no number"
+    "everybody but the target, exactly; whether, in which order and at what length things stand in a release; no "
+    "number; accounts of their own, one too few for a threshold"
 )
+LURE = "lantern"
+DEPTH_USERS = re.compile(r"depth \d+ users")  # measured of declared topics
 WORDS = (*crowd.MIDDLING, *crowd.WORDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What stands in a release, in its order and without a number.
+
+    size: bytes of the document. topics: level, name and phrases of each. cells: of facets by topic that are shown;
+    whole: of facets overall.
+    """
+
+    size: int
+    topics: tuple[tuple[int, str, tuple[str, ...]], ...]
+    cells: int
+    whole: int
+
+    def form(self, words: Sequence[str]) -> NDArray[np.float64]:
+        """The same as numbers, and of each word whether it is there and at which place the first time."""
+        said = [text for _, name, phrases in self.topics for text in (name, *phrases)]
+        counts = [self.size, len(said), self.cells, self.whole]
+        levels = [sum(level == at for level, _, _ in self.topics) for at in range(3)]
+        places = [said.index(word) if word in said else len(said) for word in words]
+        return np.asarray([*counts, *levels, *places, *(word in said for word in words)], np.float64)
 
 
 def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[int], None]) -> Outcome:
@@ -42,16 +79,13 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
         Refused: the policy is guarded.
     """
     under.must_be_formal()
-    embedder = HashedEmbedder()
-    people = crowd.ordinary(PEOPLE, seed=0, embedder=embedder)
-    target = crowd.extreme(under.plan.topics.conversations_per_user, embedder=embedder)
+    embedder, epochs, words = HashedEmbedder(), _epochs(under), _words(under)
     seen = []
-    for present in ([], [target]):
-        epoch = crowd.epoch([*people, *present], under.plan, under.domains)
+    for epoch in epochs:
         rows = []
         for _ in range(trials // 2):
             found = published(epoch, under, noise=noise, embed=embedder.embed).release
-            rows.append(_form(found))
+            rows.append(_released(found).form(words))
             advance(1)
         seen.append(np.asarray(rows))
     errors, card = told_apart(seen[0], seen[1]), found.guarantee
@@ -65,7 +99,8 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
         delta=card.delta,
         mode=under.plan.mode,
         control=Control(
-            what="a threshold on exact counts, one of them a user below it", success=asked.exact_threshold(under.policy)
+            what="the same accounts, thresholds and rule on exact counts, before a document is made of them",
+            success=_without_noise(epochs, under),
         ),
         details={
             **bounds(errors, delta=card.delta),
@@ -76,17 +111,80 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
     )
 
 
-def _form(release: Release) -> NDArray[np.float64]:
-    """Bytes, topics by level, phrases, cells shown, which words are there, and at which place the first time."""
-    shown = [phrase.text for topic in release.topics for phrase in topic.phrases]
-    cells = [cell for topic in release.topics for facet in topic.facets.values() for cell in facet]
-    levels = [sum(topic.level == level for topic in release.topics) for level in range(3)]
-    places = [shown.index(word) if word in shown else len(shown) for word in WORDS]
-    whole = [cell for facet in release.facets.values() for cell in facet]
-    counts = [
-        len(dumps(encode(release))),
-        len(shown),
-        sum(cell.users is not None for cell in cells),
-        sum(cell.users is not None for cell in whole),
+def _epochs(under: Terms) -> tuple[BoundedEpoch, BoundedEpoch]:
+    """Without the target and with them: the crowd, and one account too few of the attacker's."""
+    embedder, plan, domains = HashedEmbedder(), under.plan, under.domains
+    people = crowd.ordinary(PEOPLE, seed=0, embedder=embedder)
+    account = crowd.apart(1, phrase=LURE, embedder=embedder)
+    others = [*people, *[account] * (_enough(crowd.epoch(people, plan, domains), under) - 1)]
+    target = crowd.apart(plan.topics.conversations_per_user, phrase=LURE, embedder=embedder)
+    return crowd.epoch(others, plan, domains), crowd.epoch([*others, target], plan, domains)
+
+
+def _enough(epoch: BoundedEpoch, under: Terms) -> int:
+    """Users that a phrase needs to be selected, or a declared topic to be shown, if counts are exact."""
+    _, measurer = _exact(epoch, under)
+    if under.plan.taxonomy is None:
+        return next(one.threshold for one in measurer.mechanisms if one.threshold is not None)
+    limits, users = under.policy.thresholds, [one for one in measurer.mechanisms if DEPTH_USERS.fullmatch(one.name)]
+    return max(limits.min_users, limits.min_conversations, math.ceil(CLEAR * max(one.sigma for one in users)))
+
+
+def _words(under: Terms) -> tuple[str, ...]:
+    """What the attacker looks for: phrases that people have, or names of the declared topics that they stand for."""
+    tree = under.plan.taxonomy
+    if tree is None:
+        return (LURE, *WORDS)
+    return tuple(tree.nodes[crowd.leaf(tree, place)].name for place in range(crowd.PLACES))
+
+
+def _released(release: Release) -> Standing:
+    return Standing(
+        size=len(dumps(encode(release))),
+        topics=tuple((one.level, one.name, tuple(phrase.text for phrase in one.phrases)) for one in release.topics),
+        cells=sum(cell.users is not None for one in release.topics for row in one.facets.values() for cell in row),
+        whole=sum(cell.users is not None for row in release.facets.values() for cell in row),
+    )
+
+
+def _measured(tree: TopicTree, limits: Thresholds) -> Standing:
+    """The same of what is measured, under the thresholds of the door; there is no document."""
+    topics = [
+        one
+        for one in tree.topics
+        if decide.release_topic(limits, users=one.users.value, conversations=one.conversations.value).allowed
     ]
-    return np.asarray([*counts, *levels, *places, *(word in shown for word in WORDS)], np.float64)
+
+    def shown(cells: Iterable[Measured]) -> int:
+        return sum(decide.release_cell(limits, users=cell.value, sigma=cell.sigma).allowed for cell in cells)
+
+    return Standing(
+        size=0,
+        topics=tuple((one.level, one.name, tuple(phrase.text for phrase in one.phrases)) for one in topics),
+        cells=sum(shown(row) for one in topics for row in one.facets.values()),
+        whole=sum(shown(row) for row in tree.facets.values()),
+    )
+
+
+def _without_noise(epochs: Sequence[BoundedEpoch], under: Terms) -> float:
+    """The share told right by the same rule from exact counts: all runs of a side are alike, so one is enough."""
+    limits, words = under.policy.thresholds, _words(under)
+    rows = [_measured(_exact(epoch, under)[0], limits).form(words) for epoch in epochs]
+    errors = told_apart(*(np.tile(row, (FEWEST, 1)) for row in rows))
+    return errors.right / errors.runs
+
+
+def _exact(epoch: BoundedEpoch, under: Terms) -> tuple[TopicTree, Measurer]:
+    """What would be measured without noise, and what was asked for it: the door lets none of it out."""
+    embed, plan = HashedEmbedder().embed, under.plan
+    measurer = Measurer(NoNoise(), rho=plan.rho, delta=plan.delta)
+    tree = discovery.topics(
+        epoch,
+        discovery.nodes(epoch, plan, embed),
+        plan=plan,
+        limits=under.policy.thresholds,
+        measurer=measurer,
+        embed=embed,
+        namer=None,
+    )
+    return tree, measurer
