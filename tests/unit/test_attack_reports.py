@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from gateways import modelled_policy, policy
 from sfumato.cli.app import app
 from sfumato.errors import InputError, Refused
-from sfumato.evaluate.attacks import crowd, differencing, membership, oracle, transcript
+from sfumato.evaluate.attacks import crowd, differencing, membership, oracle, pipeline, transcript
 from sfumato.evaluate.attacks.telling_apart import told_apart
 from sfumato.evaluate.attacks.terms import terms
 from sfumato.model.taxonomy import Node, Taxonomy
@@ -139,6 +139,14 @@ def test_the_oracle_finds_what_there_is_to_find_under_every_policy_that_ships(na
 def under_testing():
     """Formal mode at epsilon 1."""
     return terms(policy(), epsilon=1.0, delta=1e-5)
+
+
+def test_whole_gateways_are_told_apart_where_epsilon_is_large_and_the_attack_says_so(noise, monkeypatch):
+    errors, card = pipeline._told(terms(policy(), epsilon=pipeline.WEAK), 8, noise, quiet)
+    assert errors.right >= 3
+    monkeypatch.setattr(pipeline, "_told", lambda *_: (errors, card))
+    found = pipeline.attack(terms(policy()), trials=8, noise=noise, advance=quiet).as_json()
+    assert found["control"]["success"] == errors.right / 4
 
 
 @pytest.mark.parametrize("level", ["counts", "mechanisms", "discover"])

@@ -16,6 +16,7 @@ from sfumato.evaluate.attacks.lower_bound import best_accuracy, bounds
 from sfumato.evaluate.attacks.rehearsal import SUBJECTS, Deployment, must_ask_no_model, records
 from sfumato.evaluate.attacks.report import Control, Outcome
 from sfumato.evaluate.attacks.telling_apart import told_apart
+from sfumato.evaluate.attacks.terms import terms
 from sfumato.model.document import decode
 
 if TYPE_CHECKING:
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sfumato.evaluate.attacks.lower_bound import Errors
     from sfumato.evaluate.attacks.terms import Terms
+    from sfumato.model.guarantee import Guarantee
     from sfumato.model.release import FacetCount, Release
     from sfumato.model.strict_json import JsonObject
     from sfumato.privacy.noise import OpenDPNoise
 
 KNOWS = "every other user's conversations, exactly; the signed documents"
-CONTROL = Control(what="--level mechanisms tries the same questions at a tenth of the noise")
+WEAK, CONTROL_TRIALS = 300.0, 12  # the epsilon at which the attacker must succeed, and how often it is tried
 USERS = 300
 LEVELS = 3
 
@@ -41,6 +44,29 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
         Refused: the policy names a model.
     """
     must_ask_no_model(under.policy)
+    errors, card = _told(under, trials, noise, advance)
+    loud, _ = _told(terms(under.policy, epsilon=WEAK, files=under.files), CONTROL_TRIALS, noise, lambda _count: None)
+    return Outcome(
+        attack="membership",
+        knows=KNOWS,
+        hits=errors.right,
+        trials=errors.runs,
+        baseline=0.5,
+        epsilon=card.epsilon,
+        delta=card.delta,
+        mode=card.mode,
+        control=Control(what=f"the same deployments at an epsilon of {WEAK:g}", success=loud.right / loud.runs),
+        details={
+            **bounds(errors, delta=card.delta),
+            "most_allowed": round(best_accuracy(card.epsilon, card.delta), 4),
+            "level": "pipeline",
+            "deployments": trials // 2 * 2,
+        },
+    )
+
+
+def _told(under: Terms, trials: int, noise: OpenDPNoise, advance: Callable[[int], None]) -> tuple[Errors, Guarantee]:
+    """How well deployments without and with the target are told apart, and what the last of them stated."""
     everybody, added = records(USERS), target(under.plan.topics.conversations_per_user)
     seen = []
     for people in (everybody, [*everybody, *added]):
@@ -52,24 +78,7 @@ def attack(under: Terms, *, trials: int, noise: OpenDPNoise, advance: Callable[[
             rows.append(_numbers(made))
             advance(1)
         seen.append(np.asarray(rows))
-    errors, card = told_apart(seen[0], seen[1]), made.guarantee
-    return Outcome(
-        attack="membership",
-        knows=KNOWS,
-        hits=errors.right,
-        trials=errors.runs,
-        baseline=0.5,
-        epsilon=card.epsilon,
-        delta=card.delta,
-        mode=card.mode,
-        control=CONTROL,
-        details={
-            **bounds(errors, delta=card.delta),
-            "most_allowed": round(best_accuracy(card.epsilon, card.delta), 4),
-            "level": "pipeline",
-            "deployments": trials // 2 * 2,
-        },
-    )
+    return told_apart(seen[0], seen[1]), made.guarantee
 
 
 def target(conversations: int) -> list[JsonObject]:
