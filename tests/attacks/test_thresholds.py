@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from mutants import no_noise
+
 from gateways import policy
 from sfumato.evaluate.attacks import oracle, sybil
 from sfumato.evaluate.attacks.terms import terms
@@ -44,3 +46,9 @@ def test_presence_order_and_size_of_a_release_tell_no_more_than_its_epsilon(nois
     found = looked_at(noise)
     assert found["interval"][0] <= found["most_allowed"]
     assert found["epsilon_lower"] <= found["epsilon"]
+
+
+def test_exact_counts_under_the_same_thresholds_are_told_apart(noise):
+    with no_noise():
+        found = looked_at(noise)
+    assert found["interval"][0] > found["most_allowed"]

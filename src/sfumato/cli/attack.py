@@ -63,7 +63,6 @@ def cliopatra(
             seed=seed,
         )
     with _prepared(policy, epsilon, delta, "cliopatra", trials) as (under, bar):
-        under.must_discover()
         vectors = wiring.embedder(under.policy) if embedder == "model" else nullcontext(HashedEmbedder())
         with wiring.noise() as noise, vectors as opened:
             found = tried.attack(campaign, under, trials=trials, noise=noise, embedder=opened, advance=bar.advance)

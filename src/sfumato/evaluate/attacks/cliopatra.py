@@ -76,7 +76,12 @@ def attack(
     embedder: Embedder,
     advance: Callable[[int], None],
 ) -> Outcome:
-    """Each trial: a new target, their attacker's chats, one release, one answer. The background is the same for all."""
+    """Each trial: a new target, their attacker's chats, one release, one answer. The background is the same for all.
+
+    Raises:
+        Refused: the policy declares its topics.
+    """
+    under.must_discover()
     rng = Random(f"cliopatra {campaign.seed}")
     background = _extracts(_background(campaign, rng), 0, 1, under, embedder)
     hits = guesses = named = selected = counted = 0
