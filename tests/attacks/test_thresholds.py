@@ -22,7 +22,7 @@ def test_one_user_beside_fake_accounts_changes_little_and_the_curve_is_the_gauss
     assert abs(found["success"] - after) < 5 * math.sqrt(0.25 / 2000)
     assert abs(found["baseline"] - before) < 5 * math.sqrt(0.25 / 2000)
     assert all(abs(point["measured"] - point["formal"]) < 0.06 for point in found["curve"])
-    assert found["interval"][0] <= found["most_allowed"]
+    assert after - before < 0.1  # one real user beside accounts that are one too few
 
 
 def test_enough_accounts_publish_what_they_like(under):
