@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from gateways import modelled_policy, policy
+from sfumato.cli import attack
 from sfumato.cli.app import app
 from sfumato.errors import InputError, Refused
-from sfumato.evaluate.attacks import crowd, differencing, membership, oracle, pipeline, transcript
+from sfumato.evaluate.attacks import crowd, differencing, membership, oracle, pipeline, telling_apart, transcript
 from sfumato.evaluate.attacks.telling_apart import told_apart
 from sfumato.evaluate.attacks.terms import terms
 from sfumato.model.taxonomy import Node, Taxonomy
@@ -98,11 +99,15 @@ def test_a_first_release_that_is_refused_is_no_defence_either(noise):
         differencing.between_releases(terms(modelled_policy()), noise=noise)
 
 
-@pytest.mark.parametrize("name", ["membership", "differencing", "oracle", "timing"])
-def test_too_few_trials_to_train_on_are_a_usage_error(name):
-    code, told = attacked(name, "--trials", 7)
-    assert code == 2
-    assert "'--trials'" in told
+def test_the_command_line_knows_how_many_trials_train_a_rule():
+    assert attack.FEWEST == 2 * telling_apart.FEWEST
+
+
+def test_an_attack_that_was_asked_for_too_few_trials_says_how_many_it_ran():
+    code, told = attacked("membership", "--level", "counts", "--trials", 3)
+    assert code == 0
+    assert "needs 8 trials" in told
+    assert '"trials":8' in told.replace(" ", "")
 
 
 def test_more_accounts_than_chats_are_a_usage_error():

@@ -21,9 +21,25 @@ group = typer.Typer(name="attack", help="Attack a policy's releases, on made-up 
 
 Policy = Annotated[str, typer.Option("--policy", metavar="P", help="Policy file, or the name of a built-in policy.")]
 Trials = Annotated[int, typer.Option("--trials", min=2, max=1_000_000, help="How often the attack is tried.")]
+FEWEST = 8  # that train a rule and try it: `telling_apart.FEWEST` of a side
+
+
+def _enough(trials: int) -> int:
+    """No fewer trials than an attack that trains its rule needs, and a line that says so."""
+    if trials < FEWEST:
+        printing.note(f"an attack that trains its rule needs {FEWEST} trials: so many are run")
+    return max(trials, FEWEST)
+
+
 Trained = Annotated[
     int,
-    typer.Option("--trials", min=8, max=1_000_000, help="How often it is tried; what trains it counts too."),
+    typer.Option(
+        "--trials",
+        min=2,
+        max=1_000_000,
+        callback=_enough,
+        help=f"How often it is tried; what trains it counts too, so {FEWEST} at least.",
+    ),
 ]
 Epsilon = Annotated[float | None, typer.Option("--epsilon", min=0.01, max=100, help="Instead of the policy's.")]
 Delta = Annotated[float | None, typer.Option("--delta", min=1e-8, max=1e-3, help="Instead of the policy's.")]
