@@ -21,16 +21,7 @@ if TYPE_CHECKING:
     from sfumato.policy.schema import Policy
     from sfumato.wiring import open_gateway
 
-__all__ = [
-    "AsyncClient",
-    "Client",
-    "Deployment",
-    "Gateway",
-    "Policy",
-    "__version__",
-    "open_gateway",
-    "rows",
-]
+__all__ = ["AsyncClient", "Client", "Deployment", "Gateway", "Policy", "__version__", "open_gateway", "rows"]
 __version__ = _version("sfumato")
 
 _HOMES = {

@@ -7,7 +7,7 @@
     ├── VaultError               1   a sealed record or segment fails its checks
     ├── ModelUnavailable         1   a model is not to be had: its weights, its endpoint, or the key to it
     ├── StorageError             1   the data directory can't be written or read
-    ├── NoiseFailure             1   the noise worker died: what was reserved is burned
+    ├── NoiseFailure             1   no noise: a worker could not start, or died and what was reserved is burned
     ├── PolicyError              2   the policy file can't be accepted
     ├── Refused                  3   the policy does not allow it
     └── BudgetExhausted          4   the ledger has not enough left
@@ -53,7 +53,7 @@ class StorageError(SfumatoError):
 
 
 class NoiseFailure(SfumatoError):  # noqa: N818
-    """The worker that draws noise died or answered nonsense; the reserved charge stays spent."""
+    """A noise worker could not start, before any charge; or it died or answered nonsense, and the charge stays spent."""
 
 
 class PolicyError(SfumatoError):

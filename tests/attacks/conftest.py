@@ -1,17 +1,16 @@
-"""Shared by the attacks: one pool of noise workers, and terms under which a small crowd shows something."""
+"""Shared by the attacks: one noise worker, and terms under which a small crowd shows something."""
 
 from __future__ import annotations
 
 import pytest
 
-from gateways import policy
+from gateways import one_worker, policy
 from sfumato.evaluate.attacks.terms import terms
-from sfumato.privacy.noise import OpenDPNoise
 
 
 @pytest.fixture(scope="session")
 def noise():
-    with OpenDPNoise(workers=1) as opened:
+    with one_worker() as opened:
         yield opened
 
 

@@ -69,16 +69,8 @@ def test_threats_are_numbered_and_each_has_a_module_and_a_test() -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(sfumato.__all__) == [
-        "AsyncClient",
-        "Client",
-        "Deployment",
-        "Gateway",
-        "Policy",
-        "__version__",
-        "open_gateway",
-        "rows",
-    ]
+    names = "AsyncClient Client Deployment Gateway Policy __version__ open_gateway rows"
+    assert sorted(sfumato.__all__) == names.split()
     assert sfumato.Gateway.__module__ == "sfumato.gateway"
     assert sfumato.Policy.__module__ == "sfumato.policy.schema"
     with pytest.raises(AttributeError):

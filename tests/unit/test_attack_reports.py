@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gateways import modelled_policy, policy
+from gateways import modelled_policy, one_worker, policy
 from sfumato.cli import attack
 from sfumato.cli.app import app
 from sfumato.errors import InputError, Refused
@@ -20,7 +20,6 @@ from sfumato.evaluate.attacks.terms import terms
 from sfumato.model.taxonomy import Node, Taxonomy
 from sfumato.planning import Resources
 from sfumato.policy.load import builtin_path, load, parse
-from sfumato.privacy.noise import OpenDPNoise
 
 TREE = [
     *({"id": f"a{top}", "name": f"area {top}"} for top in range(3)),
@@ -41,9 +40,9 @@ facets: [{name: turns}]
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def noise():
-    with OpenDPNoise(workers=1) as opened:
+    with one_worker() as opened:
         yield opened
 
 
@@ -156,9 +155,9 @@ def test_whole_gateways_are_told_apart_where_epsilon_is_large_and_the_attack_say
 
 @pytest.mark.parametrize("level", ["counts", "mechanisms", "discover"])
 def test_declared_topics_are_attacked_as_they_are_counted(declared, level):
-    found = membership.attack(level, declared, trials=24, advance=quiet, doubt=1e-6).as_json()
+    """The control has to find the target; that they use no more than is paid is compared exactly, below."""
+    found = membership.attack(level, declared, trials=24, advance=quiet).as_json()
     assert found["control"]["success"] > 0.8
-    assert found["epsilon_lower"] <= found["epsilon"]
 
 
 def test_the_target_uses_nearly_all_of_the_budget_of_declared_topics_and_never_more(declared):

@@ -13,7 +13,7 @@ import numpy as np
 from sfumato.evaluate.attacks import live_site
 from sfumato.evaluate.attacks.live_site import MARKS, TRAIT
 from sfumato.evaluate.attacks.lower_bound import best_accuracy, bounds
-from sfumato.evaluate.attacks.telling_apart import told_apart
+from sfumato.evaluate.attacks.telling_apart import FEWEST, told_apart
 from sfumato.evaluate.attacks.transcript import InProcess, NoNoise
 from sfumato.live import answer, design, measure
 from sfumato.model.question import Question, tidy
@@ -38,7 +38,7 @@ def between_questions(policy: Policy) -> JsonObject:
     under = live_site.terms(live_site.questioned(policy))
     sides = _sides(under)
     seen = [np.asarray([_difference(side, under, InProcess()) for _ in range(ROUNDS // 2)]) for side in sides]
-    exact = [np.tile(_difference(side, under, NoNoise()), (4, 1)) for side in sides]
+    exact = [np.tile(_difference(side, under, NoNoise()), (FEWEST, 1)) for side in sides]
     errors, without = told_apart(*seen), told_apart(*exact)
     epsilon, delta = accounting.stated(
         rho=2 * under.rho, selection_delta=0, conversion_delta=under.plan.conversion_delta

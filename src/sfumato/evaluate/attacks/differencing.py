@@ -20,7 +20,7 @@ from sfumato.evaluate.attacks.hashed import HashedEmbedder
 from sfumato.evaluate.attacks.lower_bound import best_accuracy, bounds
 from sfumato.evaluate.attacks.rehearsal import EPOCH, Deployment, must_ask_no_model, records
 from sfumato.evaluate.attacks.report import Control, Outcome
-from sfumato.evaluate.attacks.telling_apart import told_apart
+from sfumato.evaluate.attacks.telling_apart import FEWEST, told_apart
 from sfumato.evaluate.attacks.transcript import InProcess, NoNoise
 from sfumato.privacy import accounting
 from sfumato.privacy.measure import Measurer
@@ -142,7 +142,7 @@ def _under(document: JsonObject, policy: Policy) -> bool:
 def _without_noise(game: membership.Game) -> float:
     """The share told right where every number is exact: all runs of a side are alike, so one is enough."""
     out, within = (_differences(_tree(game, epoch, NoNoise())) for epoch in (game.out, game.within))
-    errors = told_apart(np.tile(out, (4, 1)), np.tile(within, (4, 1)))
+    errors = told_apart(*(np.tile(side, (FEWEST, 1)) for side in (out, within)))
     return errors.right / errors.runs
 
 

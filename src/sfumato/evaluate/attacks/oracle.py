@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfumato import discovery
 from sfumato.evaluate.attacks import asked, crowd
 from sfumato.evaluate.attacks.hashed import HashedEmbedder
 from sfumato.evaluate.attacks.lower_bound import best_accuracy, bounds
 from sfumato.evaluate.attacks.membership import PEOPLE
 from sfumato.evaluate.attacks.report import Control, Outcome
 from sfumato.evaluate.attacks.telling_apart import FEWEST, told_apart
-from sfumato.evaluate.attacks.terms import published
+from sfumato.evaluate.attacks.terms import measured, published
 from sfumato.evaluate.attacks.transcript import NoNoise
 from sfumato.model.document import encode
 from sfumato.model.strict_json import dumps
 from sfumato.policy import decide
-from sfumato.privacy.measure import Measurer
 from sfumato.topics.declared import CLEAR
 
 if TYPE_CHECKING:
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from sfumato.model.release import Release
     from sfumato.policy.schema import Thresholds
     from sfumato.privacy.bounds import BoundedEpoch
+    from sfumato.privacy.measure import Measurer
     from sfumato.privacy.noise import OpenDPNoise
     from sfumato.topics.tree import Measured, TopicTree
 
@@ -176,15 +175,4 @@ def _without_noise(epochs: Sequence[BoundedEpoch], under: Terms) -> float:
 
 def _exact(epoch: BoundedEpoch, under: Terms) -> tuple[TopicTree, Measurer]:
     """What would be measured without noise, and what was asked for it: the door lets none of it out."""
-    embed, plan = HashedEmbedder().embed, under.plan
-    measurer = Measurer(NoNoise(), rho=plan.rho, delta=plan.delta)
-    tree = discovery.topics(
-        epoch,
-        discovery.nodes(epoch, plan, embed),
-        plan=plan,
-        limits=under.policy.thresholds,
-        measurer=measurer,
-        embed=embed,
-        namer=None,
-    )
-    return tree, measurer
+    return measured(epoch, under, noise=NoNoise(), embed=HashedEmbedder().embed)

@@ -115,6 +115,31 @@ def terms(
     return Terms(policy=changed, plan=plan, files=files)
 
 
+def measured(
+    epoch: BoundedEpoch,
+    under: Terms,
+    *,
+    noise: NoiseSource,
+    embed: Callable[[Sequence[str]], NDArray[np.float32]],
+    namer: Model | None = None,
+) -> tuple[TopicTree, Measurer]:
+    """What a release of a bounded epoch is made of, and what was asked of the noise; any noise will do here."""
+    from threadpoolctl import threadpool_limits
+
+    measurer = Measurer(noise, rho=under.plan.rho, delta=under.plan.delta)
+    with threadpool_limits(limits=1):  # on small epochs the layout loses more to waiting threads than it gains
+        tree = discovery.topics(
+            epoch,
+            discovery.nodes(epoch, under.plan, embed),
+            plan=under.plan,
+            limits=under.policy.thresholds,
+            measurer=measurer,
+            embed=embed,
+            namer=namer,
+        )
+    return tree, measurer
+
+
 def published(
     epoch: BoundedEpoch,
     under: Terms,
@@ -130,20 +155,8 @@ def published(
     Raises:
         Refused: the noise is not OpenDP's own workers'.
     """
-    from threadpoolctl import threadpool_limits
-
     plan = under.plan
-    measurer = Measurer(noise, rho=plan.rho, delta=plan.delta)
-    with threadpool_limits(limits=1):  # on small epochs the layout loses more to waiting threads than it gains
-        tree = discovery.topics(
-            epoch,
-            discovery.nodes(epoch, plan, embed),
-            plan=plan,
-            limits=under.policy.thresholds,
-            measurer=measurer,
-            embed=embed,
-            namer=namer,
-        )
+    tree, measurer = measured(epoch, under, noise=noise, embed=embed, namer=namer)
     door = Door(
         limits=under.policy.thresholds,
         domains={**under.domains, SCREENED: ("in", "out")},
