@@ -53,7 +53,7 @@ class StorageError(SfumatoError):
 
 
 class NoiseFailure(SfumatoError):  # noqa: N818
-    """A noise worker could not start, before any charge; or it died or answered nonsense, and the charge stays spent."""
+    """A noise worker could not start, before any charge; or it died or answered nonsense: the charge stays spent."""
 
 
 class PolicyError(SfumatoError):
