@@ -8,7 +8,6 @@ import typer
 
 from sfumato.cli import printing
 from sfumato.cli.options import Json
-from sfumato.errors import InputError
 
 
 def bench(
@@ -32,7 +31,7 @@ def bench(
 
     if only is not None:
         if only not in whole.GATE:
-            raise InputError("--only: serving, live or ledger")
+            raise typer.BadParameter("serving, live or ledger", param_hint="--only")
         figures = {only: dict(whole.GATE[only]())}
         printing.result(figures) if json else printing.drawn(*_lines(figures))
         return

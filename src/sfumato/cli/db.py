@@ -9,7 +9,6 @@ import typer
 
 from sfumato.cli import printing
 from sfumato.cli.options import Database, Json
-from sfumato.errors import InputError
 
 group = typer.Typer(name="db", help="SQLite files of a data directory, or a PostgreSQL database.", no_args_is_help=True)
 
@@ -119,7 +118,7 @@ def restore(
         backup.restore_dump(source, url.parse(database))
         made = [source.name]
     elif data is None:
-        raise InputError("say which: --data DIR, or --database URL")
+        raise typer.BadParameter("say which: --data DIR, or --database URL")
     else:
         made = backup.restore_files(source, data)
     _done(made, f"restored from {source}", json)
@@ -139,11 +138,11 @@ def _script(before: tuple[str, ...], tables: str, after: list[str]) -> str:
 
 def _required(database: str | None) -> str:
     if database is None:
-        raise InputError("--database URL, or SFUMATO_DATABASE, names the PostgreSQL database to initialise")
+        raise typer.BadParameter("--database URL, or SFUMATO_DATABASE, names the PostgreSQL database to initialise")
     return database
 
 
 def _there(data: Path | None) -> Path:
     if data is None or not data.is_dir():
-        raise InputError("say which: --data DIR (a directory that is there), or --database URL")
+        raise typer.BadParameter("say which: --data DIR (a directory that is there), or --database URL")
     return data

@@ -39,16 +39,20 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a release as JSON, CSV and Parquet, the guarantee beside or inside each file; or as one page."""
+    from sfumato.cli.export_files import FORMATS
     from sfumato.cli.export_files import export as write
     from sfumato.cli.export_site import export_site
     from sfumato.model.strict_json import loads
 
     if out is None and site is None:
-        raise InputError("say where to: --out DIR for files, --site DIR for a page")
+        raise typer.BadParameter("say where to: --out DIR for files, --site DIR for a page")
+    chosen = [name.strip() for name in formats.split(",") if name.strip()]
+    if not chosen or set(chosen) - set(FORMATS):
+        raise typer.BadParameter(f"one or more of {', '.join(FORMATS)}", param_hint="--formats")
     stored = _stored(data, release)
     written: list[Path] = []
     if out is not None:
-        written += write(loads(stored.body), out, [name.strip() for name in formats.split(",") if name.strip()])
+        written += write(loads(stored.body), out, chosen)
     if site is not None:
         written += export_site(stored.body, site)
     if json:

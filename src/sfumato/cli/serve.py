@@ -9,7 +9,6 @@ import typer
 
 from sfumato.cli import printing
 from sfumato.cli.options import Data, Database, Key, KeyFile, PolicyArgument, TrustedKeys
-from sfumato.errors import InputError
 
 
 def serve(
@@ -59,7 +58,7 @@ def serve(
     from sfumato.serve.server import Place, Tls
 
     if (tls_cert is None) != (tls_key is None):
-        raise InputError("--tls-cert and --tls-key belong together: give both")
+        raise typer.BadParameter("--tls-cert and --tls-key belong together: give both")
     tls = None if tls_cert is None or tls_key is None else Tls(certificate=tls_cert, key=tls_key)
     serving.serve(
         serving.Serving(
