@@ -8,6 +8,7 @@ import re
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -19,7 +20,7 @@ from sfumato.policy import cases, decide
 from sfumato.policy.deployed import DEPLOYED, at_least
 from sfumato.policy.directions import DIRECTIONS
 from sfumato.policy.explain import expected, explain
-from sfumato.policy.figures import interval, reaches
+from sfumato.policy.figures import Z95, interval, published, reaches
 from sfumato.policy.finding import Circumstances
 from sfumato.policy.json_schema import json_schema
 from sfumato.policy.lint import lint
@@ -222,6 +223,20 @@ def test_intervals_hold_95_of_100_and_are_cut_at_zero():
     assert interval(5, 10) == (0, 25)
     assert reaches(50, 10, 50) == pytest.approx(0.5, abs=0.03)
     assert reaches(70, 10, 50) == pytest.approx(0.98, abs=0.01)
+
+
+def test_a_published_interval_holds_a_whole_truth_as_often_as_that_of_its_noise_and_holds_the_number_itself():
+    draw, truth = np.random.default_rng(11), 100
+    for sigma in (0.2, 0.6, 2.0, 9.0):
+        noise = draw.normal(0, sigma, 4000)
+        shown = [published(truth + one, sigma) for one in noise]
+        assert all(0 <= low <= value <= high for value, low, high in shown)
+        within = np.abs(noise) <= Z95 * sigma
+        held = np.array([low <= truth <= high for _, low, high in shown])
+        assert held[within].all()
+        assert not held[~within & (np.abs(noise) >= 0.5)].any()  # nearer than that, the number shown is the truth
+    assert published(-7.0, 5.0) == (0, 0, 9)
+    assert published(2.6, 0.1) == (3, 3, 3)
 
 
 def test_explain_names_who_what_and_how_much_in_whole_sentences():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sfumato.model.release import Estimate
+from sfumato.policy.figures import published
 from sfumato.serve import intervals
 from sfumato.serve.intervals import Interval
 
@@ -16,8 +17,8 @@ CLEAR = 0.95 - 4 * (0.95 * 0.05 / DRAWS) ** 0.5  # four standard errors of the s
 
 def released(measured: float, sigma: float) -> Estimate:
     """A noisy number as the gate releases it: whole, and cut at zero."""
-    value, reach = max(measured, 0.0), Z * sigma
-    return Estimate(value=round(value), low=max(round(measured - reach), 0), high=max(round(value + reach), 0))
+    value, low, high = published(measured, sigma)
+    return Estimate(value=value, low=low, high=high)
 
 
 @pytest.mark.parametrize("sigma", [0.6, 4.0, 13.0, 140.7])

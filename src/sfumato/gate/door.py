@@ -10,6 +10,7 @@ from sfumato.gate.auditor import Auditor
 from sfumato.model.document import identified
 from sfumato.model.release import Estimate, FacetCount, PhraseCount, Release, Topic, Verdict
 from sfumato.policy import decide
+from sfumato.policy.figures import published
 from sfumato.privacy.noise import OpenDPNoise
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from sfumato.privacy.measure import Measurer
     from sfumato.topics.tree import Measured, TopicNode, TopicTree
 
-Z95 = 1.959964
 UNNAMED = "unnamed topic"
 
 
@@ -195,5 +195,5 @@ def _strings_of(node: TopicNode) -> Iterator[tuple[str, str]]:
 
 def estimate(measured: Measured) -> Estimate:
     """A noisy number as whole people with the 95 % interval of its Gaussian noise, both cut at zero."""
-    value, reach = max(measured.value, 0.0), Z95 * measured.sigma
-    return Estimate(value=round(value), low=max(round(measured.value - reach), 0), high=max(round(value + reach), 0))
+    value, low, high = published(measured.value, measured.sigma)
+    return Estimate(value=value, low=low, high=high)

@@ -12,7 +12,7 @@ from sfumato.model.guarantee import NANO
 from sfumato.model.question import FORMAT, Cell, Number, encode
 from sfumato.model.strict_json import dumps
 from sfumato.policy import decide
-from sfumato.policy.figures import Z95
+from sfumato.policy.figures import Z95, published
 from sfumato.privacy import accounting
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _numbers(
 
 def _whole(value: float, sigma: float) -> Number:
     """As a release shows it: whole numbers, cut at zero."""
-    reach = Z95 * sigma
-    return Number(value=round(value), low=max(round(value - reach), 0), high=round(value + reach))
+    shown, low, high = published(value, sigma)
+    return Number(value=shown, low=low, high=high)
 
 
 def _mean(scale: Scale, count: float, count_sigma: float, total: float, total_sigma: float) -> Number:

@@ -76,6 +76,17 @@ def interval(users: float, sigma: float) -> tuple[int, int]:
     return max(round(users - reach), 0), max(round(users + reach), 0)
 
 
+def published(measured: float, sigma: float) -> tuple[int, int, int]:
+    """A noisy number as it is shown: the nearest whole one, and the ends of its 95 % interval, none below zero.
+
+    What is counted is whole, so the ends are the least and the greatest whole number within the interval, and hold the
+    truth as often as it does; rounded to the nearest, they would hold it more often. The number itself is within.
+    """
+    value, reach = max(measured, 0.0), Z95 * sigma
+    low, high = max(math.ceil(measured - reach), 0), math.floor(value + reach)
+    return round(value), min(low, round(value)), max(high, round(value))
+
+
 def reaches(users: float, sigma: float, threshold: float) -> float:
     """Probability that a noisy count of this many users reaches a threshold (normal approximation)."""
     return 0.5 * math.erfc((threshold - 0.5 - users) / (sigma * math.sqrt(2)))

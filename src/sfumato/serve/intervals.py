@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sfumato.model.release import Estimate
 
 ROUNDING = 0.5  # a released number is a whole one: this far from the noisy value at most
+INWARDS = 1.0  # and each of its ends is the next whole one within the interval of the noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +35,9 @@ def reach(estimate: Estimate) -> float:
 
     `low` may be cut at zero, `high` never is; where neither is, half of both together is known more exactly.
     """
-    above = estimate.high - estimate.value + 2 * ROUNDING
-    whole = (estimate.high - estimate.low) / 2 + ROUNDING
-    return (min(above, whole) if estimate.low > 0 else above) + ROUNDING
+    above = estimate.high - estimate.value + ROUNDING + INWARDS
+    whole = (estimate.high - estimate.low) / 2 + INWARDS
+    return min(above, whole) if estimate.low > 0 else above
 
 
 def plain(estimate: Estimate) -> Interval:
