@@ -136,6 +136,14 @@ def test_every_language_can_speak_about_every_topic():
     )
 
 
+@pytest.mark.parametrize("language", MAIN_LANGUAGES)
+def test_a_topic_is_asked_about_in_many_ways_and_no_request_belongs_to_two(language):
+    """With six or eight requests a topic, a language's accuracy hung on two or three of its topics."""
+    ways = {topic: {r.text for p in patterns for r in p} for topic, patterns in voice(language).requests.items()}
+    assert min(len(texts) for texts in ways.values()) >= 27
+    assert len(set().union(*ways.values())) == sum(len(texts) for texts in ways.values()) > 5_000
+
+
 def test_hindi_tasks_end_in_an_infinitive_that_frames_can_bend():
     tasks = [r.text for patterns in voice("hi").requests.values() for p in patterns for r in p]
     assert all(task.endswith("ना") for task in tasks)
