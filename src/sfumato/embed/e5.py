@@ -3,8 +3,9 @@
 A BERT of 12 layers over XLM-R's vocabulary (Wang et al. 2024, arXiv 2402.05672). As it comes, vectors of unrelated
 texts lie at cosines of .75 and more, and those of one language together. So a text's vector is a mean of its words'
 states in which words and whole sentences that only frame a request (greetings, thanks, circumstances) count little,
-less a fixed mean and the directions in which translations of the same sentences differ (Yang et al. 2021, arXiv
-2109.04727). All of this was learned from texts of our own, never from data: the repository's `multilingual/learn.py`.
+less a fixed mean and the directions in which languages differ (Yang et al. 2021, arXiv 2109.04727), turned so that
+requests on one subject lie together in every language (a linear map, by the loss of van den Oord et al. 2018, arXiv
+1807.03748). All of this was learned from texts of our own, never from data: the repository's `multilingual/learn.py`.
 """
 
 from __future__ import annotations
@@ -64,13 +65,13 @@ class Learned:
     """What was learned from public texts.
 
     subject (WIDTH,), bias (): log-odds that a word's state belongs to what is asked. centre (WIDTH,): the mean vector.
-    axes (k, WIDTH): orthonormal directions in which languages differ.
+    turn (WIDTH, WIDTH): what a vector less the centre is multiplied by; directions in which languages differ vanish.
     """
 
     subject: NDArray[np.float32]
     bias: NDArray[np.float32]
     centre: NDArray[np.float32]
-    axes: NDArray[np.float32]
+    turn: NDArray[np.float32]
 
 
 def load(weights: Weights, kind: torch.dtype) -> Network:
@@ -96,7 +97,7 @@ def shipped() -> Learned:
     """The file that ships with this package."""
     raw = files("sfumato.embed").joinpath(LEARNED).read_bytes()
     with np.load(BytesIO(raw), allow_pickle=False) as stored:
-        return Learned(**{name: stored[name] for name in ("subject", "bias", "centre", "axes")})
+        return Learned(**{name: stored[name].astype(np.float32) for name in ("subject", "bias", "centre", "turn")})
 
 
 def averaged(hidden: Tensor, ids: Tensor, mask: Tensor, *, subject: Tensor, bias: Tensor, ends: Tensor) -> Tensor:
@@ -132,11 +133,11 @@ def _standing(odds: Tensor, heard: Tensor, sentence: Tensor) -> Tensor:
 
 
 def _pooled(public: Learned, ends: Tensor) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    subject, bias, centre, axes = map(torch.from_numpy, (public.subject, public.bias, public.centre, public.axes))
+    subject, bias, centre, turn = map(torch.from_numpy, (public.subject, public.bias, public.centre, public.turn))
 
     def pooled(hidden: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         moved = averaged(hidden, ids, mask, subject=subject, bias=bias, ends=ends) - centre
-        return functional.normalize(moved - (moved @ axes.T) @ axes, dim=1)
+        return functional.normalize(moved @ turn, dim=1)
 
     return pooled
 
