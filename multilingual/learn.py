@@ -40,7 +40,7 @@ STOP = {"hi": "।", "ja": "。", "zh": "。"}
 PENALTY = 1e-3  # inverse of the ridge; docs/results says how many sentences of held-out requests it gets right
 WORDS = 400_000  # that the regression looks at, drawn from all
 TEMPERATURE = 0.05  # of the map's loss
-STAY = 30.0  # what a map pays for the mean square of what it moves, by which it was chosen: see docs/results
+STAY = 30.0  # weight of the map's own squares in it; how both were chosen: docs/results
 STEPS = 300
 
 

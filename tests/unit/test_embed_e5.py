@@ -172,8 +172,8 @@ def test_what_was_learned_is_a_mean_and_a_map_under_which_nine_directions_vanish
     assert stretched.max() < 10
 
 
-def test_the_map_brings_requests_on_one_subject_together_and_no_direction_that_tells_nothing():
-    """Each subject has a direction; on top lies one that is as strong and differs from request to request."""
+def test_the_map_brings_requests_on_one_subject_together_past_what_tells_nothing_of_it():
+    """Each subject has a direction of its own; eight others, as strong, differ from one text to the next."""
     pytest.importorskip("torch")
     made = runpy.run_path(str(Path(__file__).parents[2] / "multilingual" / "learn.py"))
     draw = np.random.default_rng(0)

@@ -62,7 +62,7 @@ _WORDS = "emb.word"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """What was learned from public texts.
+    """What was learned from our own texts.
 
     subject (WIDTH,), bias (): log-odds that a word's state belongs to what is asked. centre (WIDTH,): the mean vector.
     turn (WIDTH, WIDTH): what a vector less the centre is multiplied by; directions in which languages differ vanish.
