@@ -218,9 +218,17 @@ def test_reconstruction_reads_the_synthetic_truth_and_stands_beside_clios_figure
         assert 0 < found["overlap"] <= 1
         shares = found["accuracy_by_language"]
         assert set(shares) == set(found["overlap_by_language"]) == set(read.names["language"])
+        assert set(found["mix_by_language"]) == set(shares)
         assert found["widest_gap"] >= max(abs(share - found["accuracy"]) for share in shares.values()) - 1e-3
     assert [row[0] for row in reconstruction.rows(result)] == ["domain", "area", "topic", "Clio, published"]
     assert result["clio"]["accuracy"] == 0.94
+
+
+def test_a_mix_of_hard_subjects_is_told_from_a_language_that_is_read_badly():
+    """Two subjects, right in 3 of 4 and in 1 of 4 rows: whoever asks about the second alone could expect a quarter."""
+    right = np.array([1.0, 1, 1, 0, 1, 0, 0, 0])
+    subject = np.array([0, 0, 0, 0, 2, 2, 2, 2])
+    assert reconstruction.standardised(right, subject).tolist() == [0.75] * 4 + [0.25] * 4
 
 
 @pytest.mark.parametrize("command", ["topics", "reconstruction", "counts", "curves"])

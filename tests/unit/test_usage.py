@@ -15,6 +15,7 @@ from sfumato.cli.app import app
         (["export", "--data", "nowhere"], "say where to"),
         (["export", "--data", "nowhere", "--out", "x", "--formats", "json,xml"], "parquet, csv, json"),
         (["export", "--data", "nowhere", "--out", "x", "--formats", ","], "parquet, csv, json"),
+        (["audit", "checkpoint", "--data", "nowhere", "--anchor", "sh -c 'cat"], "quotation mark is not closed"),
         (["db", "backup", "x", "--data", "nowhere"], "say which"),
     ],
 )

@@ -115,16 +115,17 @@ def checkpoint(
     from sfumato.audit.log import AuditLog
     from sfumato.custody import Deployment
 
+    try:
+        commands = [shlex.split(words) for words in run or ()]
+    except ValueError:
+        raise typer.BadParameter("a quotation mark is not closed", param_hint="--anchor") from None
     deployment = Deployment(data=data, key_file=key_file, key=key, database=database)
     _log(data, database).close()
     if pin is not None and pin.resolve().is_relative_to(data.resolve()):
         raise InputError(f"{pin}: a pinned checkpoint must not lie inside the data directory; choose another place")
     known = pin if pin is not None and pin.exists() else None
     anchors = [anchor.pin(pin)] if pin is not None else []
-    try:
-        anchors += [anchor.command(shlex.split(words)) for words in run or ()]
-    except ValueError:
-        raise InputError("--anchor: a quotation mark is not closed") from None
+    anchors += [anchor.command(words) for words in commands]
     with closing(AuditLog.open(deployment.layout.audit, url=deployment.log_url, pinned=known)) as log:
         signer = log.signer(_private_key(deployment))
         log.checkpoint(signer, time=utc(datetime.now(UTC)), anchors=[*anchors, _print])

@@ -10,6 +10,9 @@ Two measures, for each of the true tree's levels (domain, area, topic):
   as shares, against the corpus's true shares of users: 1 minus their total variation distance. By language: from the
   released numbers of each topic's users of that language, out of all its users as released; what is under a threshold
   is missing from it.
+
+A language's accuracy also hangs on what its speakers ask about. *mix* is what that alone would give it: its accuracy
+if each of the lowest true categories fared in it as in all languages together (direct standardisation).
 """
 
 from __future__ import annotations
@@ -81,7 +84,9 @@ def evaluate(corpus: Labelled, *, epsilon: float, delta: float, seeds: int, tool
         "users": setting.epoch.units,
         "languages": len(corpus.names[LANGUAGE]),
         "topics": round(float(np.mean([one.shown[0].sum() for one in trials])), 1),
-        "levels": {level: _level(trials, setting, truth) for level, truth in truths.items()},
+        "levels": {
+            level: _level(trials, setting, truth, truths[LEVELS[-1]].category) for level, truth in truths.items()
+        },
         "clio": dict(CLIO),
         "epsilon": max(one.epsilon for one in trials),
         "delta": delta,
@@ -112,15 +117,19 @@ def _truth(corpus: Labelled, setting: Setting, level: str) -> Truth:
     )
 
 
-def _level(trials: Sequence[Trial], setting: Setting, truth: Truth) -> dict[str, object]:
+def _level(trials: Sequence[Trial], setting: Setting, truth: Truth, lowest: NDArray[np.int64]) -> dict[str, object]:
     right = np.mean([correct(one.nearest_shown(), truth.category) for one in trials], axis=0)
     whole = float(right.mean())
     of_language = {name: float(right[truth.language == code].mean()) for code, name in enumerate(truth.languages)}
+    mix = standardised(right, lowest)
     spoken = [overlap_by_language(one, setting, truth) for one in trials]
     return {
         "categories": len(truth.categories),
         "accuracy": round(whole, 4),
         "accuracy_by_language": {name: round(share, 4) for name, share in of_language.items()},
+        "mix_by_language": {
+            name: round(float(mix[truth.language == code].mean()), 4) for code, name in enumerate(truth.languages)
+        },
         "widest_gap": round(max(abs(share - whole) for share in of_language.values()), 4),
         "overlap": round(float(np.mean([overlap(one, setting, truth) for one in trials])), 4),
         "overlap_by_language": {
@@ -134,6 +143,12 @@ def correct(topics: NDArray[np.int64], category: NDArray[np.int64]) -> NDArray[n
     stands_for = majority(topics, category)
     found = np.array([stands_for.get(topic, -1) for topic in topics.tolist()], np.int64)
     return np.asarray(found == category, np.float64)
+
+
+def standardised(right: NDArray[np.float64], stratum: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n,) the mean of `right` over all rows of a row's stratum (codes from 0)."""
+    sizes = np.bincount(stratum)
+    return np.asarray((np.bincount(stratum, right) / np.maximum(sizes, 1))[stratum])
 
 
 def majority(topics: NDArray[np.int64], category: NDArray[np.int64]) -> dict[int, int]:
