@@ -28,6 +28,8 @@ WORDS = (
     "invoice",
     "über",
     "雨",
+    "بيت",
+    "पानी",
     "loan",
     "pasta",
 )
@@ -36,6 +38,8 @@ PROBES = [
     "hello",
     "how do I take rust off a copper lantern",
     "¿por qué se oxida el cobre? 雨の日 \U0001f327",
+    "كيف أنظف مصباحا من النحاس؟",
+    "तांबे का दीया कैसे साफ करूँ? rust",
     " ".join(WORDS[:9] * 5),
     " ".join(WORDS * 40),
     "half of a pair \ud800 alone",

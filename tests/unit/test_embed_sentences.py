@@ -91,21 +91,43 @@ def test_every_batch_shape_leaves_a_row_alone_on_this_processor_in_every_layer(e
     assert [length for length in ROWS if not encoder._company_is_harmless(length)] == []
 
 
+@pytest.mark.parametrize("length", [24, 48])
+def test_no_place_in_a_batch_changes_a_bit_of_what_is_made_of_a_rows_states(length):
+    """240 numbers of a batch go through exp: where a processor takes 32 at once, the last 16 go through another one."""
+    import torch
+
+    from sfumato.embed.batches import ROWS
+    from sfumato.embed.encoder import Encoder
+    from sfumato.embed.models import E5
+
+    try:
+        encoder = Encoder(find(model=E5.name), precision="float32")
+    except ModelUnavailable as reason:
+        pytest.skip(str(reason))
+    rows = ROWS[length]
+    ids, mask = encoder._filled([encoder._network.probe(length)] * rows, length, rows)
+    draw = torch.Generator().manual_seed(0)
+    for _ in range(150):
+        states = torch.randn(1, length, 384, generator=draw).expand(rows, -1, -1).contiguous() / 4
+        assert len({row.numpy().tobytes() for row in encoder._pooled(states, ids, mask)}) == 1
+
+
 def test_where_company_would_matter_rows_are_computed_one_at_a_time(weights, monkeypatch):
     import torch
 
     from sfumato.embed.encoder import Encoder
+    from sfumato.embed.network import Network
 
     shapes = set()
-    linear = Encoder._linear
+    linear = Network._linear
 
-    def touchy(self, hidden, name):
+    def touchy(self, hidden, name, opened):
         """A kernel that treats each row a little differently."""
         shapes.add(hidden.shape[0])
-        made = linear(self, hidden, name)
+        made = linear(self, hidden, name, opened)
         return made + torch.arange(len(made))[:, None, None] * 1e-6
 
-    monkeypatch.setattr(Encoder, "_linear", touchy)
+    monkeypatch.setattr(Network, "_linear", touchy)
     encoder = Encoder(weights, precision="float32")
     shapes.clear()
     vectors = encoder.embed(["tide", "why does my violin leak", "tide"])
@@ -118,16 +140,18 @@ def test_where_company_would_matter_rows_are_computed_one_at_a_time(weights, mon
 def test_last_bits_that_change_beside_another_neighbour_are_noticed_at_every_place(encoder, monkeypatch, place, name):
     import torch
 
-    linear = type(encoder)._linear
+    from sfumato.embed.network import Network
 
-    def touchy(self, hidden, named):
-        made = linear(self, hidden, named).clone()
+    linear = Network._linear
+
+    def touchy(self, hidden, named, opened):
+        made = linear(self, hidden, named, opened).clone()
         if named.endswith(name) and not (hidden[place] == hidden[1 - place]).all():
             made[place] *= 1 + torch.finfo(made.dtype).eps
         return made
 
     assert encoder._company_is_harmless(128)
-    monkeypatch.setattr(type(encoder), "_linear", touchy)
+    monkeypatch.setattr(Network, "_linear", touchy)
     assert not encoder._company_is_harmless(128)
 
 

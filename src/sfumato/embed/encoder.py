@@ -1,8 +1,4 @@
-"""The sentence model itself: BERT's forward pass over batches of fixed shape, in whichever process loads it.
-
-Written out, so that every operation works row by row at a shape we choose. Architecture: BERT (Devlin et al. 2019,
-arXiv 1810.04805) at width 384, mean pooling, unit length (Reimers and Gurevych 2019, arXiv 1908.10084).
-"""
+"""The sentence model at work: batches of fixed shape through its network, in whichever process loads it."""
 
 from __future__ import annotations
 
@@ -10,12 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from sfumato.embed import e5, minilm
 from sfumato.embed.batches import ROWS, plan
 from sfumato.embed.models import E5, MINILM
-from sfumato.embed.network import EPSILON, HEADS, WIDTH
+from sfumato.embed.network import WIDTH
 from sfumato.errors import ModelUnavailable
 
 if TYPE_CHECKING:
@@ -37,10 +32,8 @@ class Encoder:
     def __init__(self, weights: Weights, *, precision: Precision = "auto") -> None:
         torch.set_num_threads(1)
         kind = _bfloat16_pays() if precision == "auto" else precision == "bfloat16"
-        self._type = torch.bfloat16 if kind else torch.float32
         try:
-            self._network = _LOADERS[weights.pinned.name](weights, self._type)
-            self._tensors = self._network.tensors
+            self._network = _LOADERS[weights.pinned.name](weights, torch.bfloat16 if kind else torch.float32)
             self._rows: dict[int, int] = {}
             self.embed(["probe"])
         except (KeyError, RuntimeError, ValueError) as reason:
@@ -73,7 +66,7 @@ class Encoder:
         the same shapes, so the first one shows it, looked at before the mean over tokens could hide a bit.
         """
         shape = ROWS[length]
-        probe = [self._network.start, *(1000 + 37 * i for i in range(length - 5)), self._network.end]
+        probe = self._network.probe(length)
         alike = self._bytes([probe] * shape, length, layers)
         odd = self._bytes([probe if i % 2 else self._dummy() for i in range(shape)], length, layers)[1::2]
         even = self._bytes([self._dummy() if i % 2 else probe for i in range(shape)], length, layers)[::2]
@@ -83,16 +76,24 @@ class Encoder:
         """All that is computed of each row up to a layer: its states, and the vector they would give."""
         ids, mask = self._filled(rows, length, len(rows))
         with torch.inference_mode():
-            states = self.hidden(ids, mask, layers)
-            vectors = self._network.pooled(states, ids, mask).numpy()
+            states = self._network.states(ids, mask, layers)
+            vectors = self._pooled(states, ids, mask).numpy()
         return [a.tobytes() + b.tobytes() for a, b in zip(states.float().numpy(), vectors, strict=True)]
 
     def _forward(self, rows: Sequence[Sequence[int]], length: int, shape: int) -> NDArray[np.float32]:
         """(shape, 384): the vectors of `rows`, and of dummy rows up to `shape`."""
         ids, mask = self._filled(rows, length, shape)
         with torch.inference_mode():
-            vectors: NDArray[np.float32] = self._network.pooled(self.hidden(ids, mask), ids, mask).numpy()
+            vectors: NDArray[np.float32] = self._pooled(self._network.states(ids, mask), ids, mask).numpy()
         return vectors
+
+    def _pooled(self, states: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """(rows, WIDTH), one row at a time: the last few numbers of a tensor may go through another exp than the rest.
+
+        There the rows are no multiple of a processor's vector, and so the last one would differ in its last bits.
+        """
+        rows = zip(*(whole.split(1) for whole in (states, ids, mask)), strict=True)
+        return torch.cat([self._network.pooled(*row) for row in rows])
 
     def _filled(self, rows: Sequence[Sequence[int]], length: int, shape: int) -> tuple[Tensor, Tensor]:
         """Ids and mask, (shape, length): `rows` padded to `length` tokens, then dummy rows up to `shape`."""
@@ -106,37 +107,6 @@ class Encoder:
 
     def _dummy(self) -> tuple[int, int]:
         return self._network.start, self._network.end
-
-    def hidden(self, ids: Tensor, mask: Tensor, layers: int | None = None) -> Tensor:
-        """(rows, length, WIDTH): the last layer's states, or of the first `layers`; `mask` is true where a token is."""
-        rows, length = ids.shape
-        held = self._tensors
-        words = self._network.words(ids)
-        places = held["embeddings.position_embeddings.weight"][:length]
-        hidden = self._norm(words + places + held["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
-        unseen = torch.zeros((rows, 1, 1, length), dtype=self._type).masked_fill_(~mask[:, None, None], -torch.inf)
-        for layer in range(layers or self._network.layers):
-            hidden = self._layer(hidden, unseen, f"encoder.layer.{layer}.")
-        return hidden
-
-    def _layer(self, hidden: Tensor, unseen: Tensor, name: str) -> Tensor:
-        rows, length, _ = hidden.shape
-        query, key, value = (
-            self._linear(hidden, f"{name}attention.self.{part}").view(rows, length, HEADS, -1).transpose(1, 2)
-            for part in ("query", "key", "value")
-        )
-        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=unseen)
-        seen = self._linear(seen.transpose(1, 2).reshape(rows, length, WIDTH), f"{name}attention.output.dense")
-        hidden = self._norm(seen + hidden, f"{name}attention.output.LayerNorm")
-        wide = functional.gelu(self._linear(hidden, f"{name}intermediate.dense"))
-        return self._norm(self._linear(wide, f"{name}output.dense") + hidden, f"{name}output.LayerNorm")
-
-    def _linear(self, hidden: Tensor, name: str) -> Tensor:
-        return functional.linear(hidden, self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"])
-
-    def _norm(self, hidden: Tensor, name: str) -> Tensor:
-        weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
-        return functional.layer_norm(hidden, (WIDTH,), weight, bias, EPSILON)
 
 
 def _bfloat16_pays() -> bool:
