@@ -1,4 +1,4 @@
-"""Makes the package's `embed/learned.npz` again from our own texts in `texts/`: 25 minutes.
+"""Makes the package's `embed/learned.npz` again from our own texts in `texts/`: 25 minutes. Then run `changes.py`.
 
 Each file of `texts/` says the same in one language: requests, three on each of 360 subjects; sentences that may stand
 before a request; sentences that may stand after one; lines of dashes between them. They are combined, and four things
@@ -18,13 +18,12 @@ import torch
 from torch.nn import functional
 
 from sfumato.embed import e5, packed
-from sfumato.embed.encoder import Encoder
 from sfumato.embed.models import E5
 from sfumato.embed.network import WIDTH
 from sfumato.embed.weights import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,6 +41,12 @@ WORDS = 400_000  # that the regression looks at, drawn from all
 TEMPERATURE = 0.05  # of the map's loss
 STAY = 30.0  # weight of the map's own squares in it; how both were chosen: docs/results
 STEPS = 300
+NOTHING = e5.Learned(
+    subject=np.zeros(WIDTH, np.float32),
+    bias=np.zeros((), np.float32),
+    centre=np.zeros(WIDTH, np.float32),
+    turn=np.eye(WIDTH, dtype=np.float32),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +68,13 @@ class Read:
     language: str
 
 
-def combined(language: str) -> Iterator[Said]:
-    """Each request of a language alone and in frames, which are drawn, always the same ones."""
+def combined(language: str, others: Sequence[str] = ()) -> Iterator[Said]:
+    """Each request of a language, or others in it, alone and in frames, which are drawn, always the same ones."""
     raw = (HERE / "texts" / f"{language}.txt").read_text("utf-8")
     requests, before, after = (part.strip().split("\n") for part in raw.split("\n---\n"))
     draw = np.random.default_rng(LANGUAGES.index(language))
     join = "" if language in WITHOUT_SPACES else " "
-    for request in requests:
+    for request in others or requests:
         yield Said(text=request, request=request, language=language)
         for _ in range(FRAMED):
             opening = before[draw.integers(len(before))]
@@ -150,7 +155,7 @@ def _vector(text: Read, told: dict[str, torch.Tensor]) -> NDArray[np.float32]:
 
 
 def _read(held: Packed) -> Iterator[Read]:
-    encoder = Encoder(find(model=E5.name), precision="float32")
+    network = e5.network(held, torch.float32, NOTHING)
     tokenizer = e5.tokenizer(held)
     for language in LANGUAGES:
         for said in combined(language):
@@ -162,7 +167,7 @@ def _read(held: Packed) -> Iterator[Read]:
             role[: e5.PREFIX_TOKENS] = role[-1] = -1
             ids = torch.tensor([encoded.ids])
             with torch.inference_mode():
-                states = encoder.hidden(ids, torch.ones_like(ids, dtype=torch.bool))[0].half().numpy()
+                states = network.states(ids, torch.ones_like(ids, dtype=torch.bool))[0].half().numpy()
             yield Read(states=states, ids=ids[0].numpy(), role=role, language=said.language)
 
 
@@ -181,11 +186,4 @@ def _subject(texts: list[Read]) -> tuple[NDArray[np.float32], NDArray[np.float32
 
 
 if __name__ == "__main__":
-    found = learn()
-    np.savez(
-        Path(e5.__file__).with_name(e5.LEARNED),
-        subject=found.subject,
-        bias=found.bias,
-        centre=found.centre,
-        turn=found.turn.astype(np.float16),
-    )
+    e5.save(learn(), Path(e5.__file__).with_name(e5.LEARNED))

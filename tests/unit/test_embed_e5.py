@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import re
 import runpy
 import struct
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -156,8 +158,8 @@ def test_what_was_learned_is_part_of_the_model_and_changes_with_the_pipeline_onl
     """Made anew, it gives other vectors: raise `planning.PIPELINE` then, so that extracts of the two never mix."""
     raw = files("sfumato.embed").joinpath("learned.npz").read_bytes()
     assert (PIPELINE, hashlib.sha256(raw).hexdigest()) == (
-        6,
-        "fe28bd8658bab072f8048d3aa2ca6d94a5e6625e25d32c7edef5f3690daac3b7",
+        7,
+        "087a4d8c21d750b294174c19eea3dc7dca1cec021e9b20a505e5cc773fd913d8",
     )
 
 
@@ -170,6 +172,54 @@ def test_what_was_learned_is_a_mean_and_a_map_under_which_nine_directions_vanish
     assert stretched[-9:].max() < 0.01
     assert stretched[:-9].min() > 0.1
     assert stretched.max() < 10
+
+
+@pytest.mark.model
+def test_words_in_the_weakest_scripts_are_drawn_to_their_translation_and_no_other_text_is_touched(found):
+    torch = pytest.importorskip("torch")
+    from sfumato.embed import e5
+
+    held, public = packed.read(found.model()), e5.shipped()
+    plain, whole = (e5.network(held, torch.float32, replace(public, changes=some)) for some in ({}, public.changes))
+
+    def vector(network, text):
+        ids = torch.tensor(network.tokens([text]))
+        mask = torch.ones_like(ids, dtype=torch.bool)
+        with torch.inference_mode():
+            return network.pooled(network.states(ids, mask), ids, mask)[0].numpy()
+
+    for said in (RICE, RENT):
+        for language in {*said} - {"ar", "hi"}:
+            assert vector(plain, said[language]).tobytes() == vector(whole, said[language]).tobytes()
+        for language in ("ar", "hi"):
+            before, after = (vector(network, said[language]) @ vector(plain, said["en"]) for network in (plain, whole))
+            assert after > before + 0.02
+
+
+@pytest.mark.model
+def test_a_word_opens_the_part_of_the_rank_that_is_its_scripts(found):
+    pytest.importorskip("torch")
+    from sfumato.embed import e5
+
+    held = packed.read(found.model())
+    opened = dict(zip(held.pieces, e5.opened(held, 4).tolist(), strict=True))
+    assert opened["▁في"] == [1, 1, 0, 0]
+    assert opened["▁में"] == [0, 0, 1, 1]
+    assert opened["▁house"] == opened["▁дом"] == opened["的"] == opened["."] == opened["1"] == [0, 0, 0, 0]
+
+
+def test_what_was_learned_is_read_as_it_was_written_in_half_precision(tmp_path):
+    e5 = pytest.importorskip("sfumato.embed.e5")
+    draw = np.random.default_rng(0)
+    factors = (draw.normal(size=(4, 6)).astype(np.float32), draw.normal(size=(5, 4)).astype(np.float32))
+    written = replace(e5.shipped(), changes={"encoder.layer.7.output.dense": factors})
+    e5.save(written, tmp_path / "learned.npz")
+    again = e5.read((tmp_path / "learned.npz").read_bytes())
+    assert [*again.changes] == ["encoder.layer.7.output.dense"]
+    for there, here in zip(again.changes["encoder.layer.7.output.dense"], factors, strict=True):
+        assert np.allclose(there, here, rtol=1e-3, atol=1e-6)
+    for name in ("subject", "bias", "centre", "turn"):
+        assert getattr(again, name).tobytes() == getattr(written, name).tobytes()
 
 
 def test_the_map_brings_requests_on_one_subject_together_past_what_tells_nothing_of_it():
@@ -194,3 +244,12 @@ def test_our_own_texts_say_the_same_in_every_language():
     pytest.importorskip("torch")
     made = runpy.run_path(str(Path(__file__).parents[2] / "multilingual" / "learn.py"))
     assert {len(list(made["combined"](language))) for language in made["LANGUAGES"]} == {3240}
+
+
+def test_our_own_lines_are_in_three_languages_and_none_is_there_twice():
+    lines = (Path(__file__).parents[2] / "multilingual" / "lines.tsv").read_text("utf-8").splitlines()
+    columns = list(zip(*(line.split("\t") for line in lines), strict=True))
+    assert len(columns) == 3
+    assert len({english.lower() for english in columns[0]}) == len(lines) > 6000
+    assert all(re.search("[\u0600-\u06ff]", arabic) for arabic in columns[1])
+    assert all(re.search("[\u0900-\u097f]", hindi) for hindi in columns[2])

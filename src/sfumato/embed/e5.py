@@ -5,13 +5,16 @@ texts lie at cosines of .75 and more, and those of one language together. So a t
 states in which words and whole sentences that only frame a request (greetings, thanks, circumstances) count little,
 less a fixed mean and the directions in which languages differ (Yang et al. 2021, arXiv 2109.04727), turned so that
 requests on one subject lie together in every language (a linear map, by the loss of van den Oord et al. 2018, arXiv
-1807.03748). All of this was learned from texts of our own, never from data: the repository's `multilingual/learn.py`.
+1807.03748). Words in the scripts of languages that it knows least go through changes of low rank, which draw a text's
+vector to the one that its English translation has (Reimers and Gurevych 2020, arXiv 2004.09813); no other text is
+touched by them. All of this was learned from texts of our own, never from data: `multilingual/` in the repository.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -27,6 +30,7 @@ from sfumato.embed.network import WIDTH, Network, encodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -34,9 +38,12 @@ if TYPE_CHECKING:
     from sfumato.embed.packed import Packed
     from sfumato.embed.weights import Weights
 
+    Changes = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+
 PREFIX = "query: "  # what the model was trained to read before a text that is compared with its like
 PREFIX_TOKENS = 4  # with the one that starts every text
 LEARNED = "learned.npz"
+SCRIPTS = (r"[\u0600-\u06ff]", r"[\u0900-\u097f]")  # Arabic, Devanagari: each has its part of the changes' rank
 _START, _PAD, _END, _UNKNOWN = 0, 1, 2, 3
 _SENTENCE_ENDS = frozenset(".?!؟।。")  # in their normal form
 _SPACE = "▁"  # what SentencePiece writes for one
@@ -58,6 +65,7 @@ _EMBEDDINGS = {
     "emb.ln.b": "embeddings.LayerNorm.bias",
 }
 _WORDS = "emb.word"
+_DOWN, _UP = ".down", ".up"  # the two factors of a matrix's change, in the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +74,15 @@ class Learned:
 
     subject (WIDTH,), bias (): log-odds that a word's state belongs to what is asked. centre (WIDTH,): the mean vector.
     turn (WIDTH, WIDTH): what a vector less the centre is multiplied by; directions in which languages differ vanish.
+    changes: of some of the model's matrices, by name, two factors (rank, columns) and (rows, rank) of what is added to
+    them; of equal parts of the rank, each is for words in one of SCRIPTS.
     """
 
     subject: NDArray[np.float32]
     bias: NDArray[np.float32]
     centre: NDArray[np.float32]
     turn: NDArray[np.float32]
+    changes: Changes = field(default_factory=dict)
 
 
 def load(weights: Weights, kind: torch.dtype) -> Network:
@@ -80,7 +91,11 @@ def load(weights: Weights, kind: torch.dtype) -> Network:
     Raises:
         ModelUnavailable: the file is not the pinned one. ValueError, KeyError: nor any such file.
     """
-    held = packed.read(weights.model())
+    return network(packed.read(weights.model()), kind, shipped())
+
+
+def network(held: Packed, kind: torch.dtype, public: Learned) -> Network:
+    """The model of that file with what was learned."""
     return Network(
         tensors=_tensors(held, kind),
         layers=held.layers,
@@ -89,15 +104,56 @@ def load(weights: Weights, kind: torch.dtype) -> Network:
         padding=_PAD,
         tokens=_tokens(held),
         words=_words(held, kind),
-        pooled=_pooled(shipped(), sentence_ends(held)),
+        pooled=_pooled(public, sentence_ends(held)),
+        changes={
+            name: (torch.from_numpy(down).to(kind), torch.from_numpy(up).to(kind))
+            for name, (down, up) in public.changes.items()
+        },
+        opened=opened(held, _rank(public.changes)).to(kind) if public.changes else None,
     )
 
 
 def shipped() -> Learned:
-    """The file that ships with this package."""
-    raw = files("sfumato.embed").joinpath(LEARNED).read_bytes()
+    """What ships with this package."""
+    return read(files("sfumato.embed").joinpath(LEARNED).read_bytes())
+
+
+def read(raw: bytes) -> Learned:
+    """What `save` wrote."""
     with np.load(BytesIO(raw), allow_pickle=False) as stored:
-        return Learned(**{name: stored[name].astype(np.float32) for name in ("subject", "bias", "centre", "turn")})
+        held = {name: stored[name].astype(np.float32) for name in stored.files}
+    changed = [name.removesuffix(_DOWN) for name in held if name.endswith(_DOWN)]
+    return Learned(
+        **{name: held[name] for name in ("subject", "bias", "centre", "turn")},
+        changes={name: (held[name + _DOWN], held[name + _UP]) for name in changed},
+    )
+
+
+def save(public: Learned, to: Path) -> None:
+    """Write what `read` reads; what is large in half precision."""
+    held: dict[str, NDArray[np.floating]] = {
+        "subject": public.subject,
+        "bias": public.bias,
+        "centre": public.centre,
+        "turn": _half(public.turn),
+    }
+    for name, (down, up) in public.changes.items():
+        held |= {name + _DOWN: _half(down), name + _UP: _half(up)}
+    np.savez(to, allow_pickle=False, **held)
+
+
+def _half(numbers: NDArray[np.float32]) -> NDArray[np.float16]:
+    return numbers.astype(np.float16)
+
+
+def opened(held: Packed, rank: int) -> Tensor:
+    """(pieces, rank): which of the changes' dimensions a piece of the vocabulary opens: those of its script."""
+    written = np.array([[re.search(script, piece) is not None for script in SCRIPTS] for piece in held.pieces])
+    return torch.from_numpy(written.repeat(rank // len(SCRIPTS), axis=1)).float()
+
+
+def _rank(changes: Changes) -> int:
+    return len(next(iter(changes.values()))[0])
 
 
 def averaged(hidden: Tensor, ids: Tensor, mask: Tensor, *, subject: Tensor, bias: Tensor, ends: Tensor) -> Tensor:

@@ -92,8 +92,8 @@ class Encoder:
 
         There the rows are no multiple of a processor's vector, and so the last one would differ in its last bits.
         """
-        rows = zip(*(whole.split(1) for whole in (states, ids, mask)), strict=True)
-        return torch.cat([self._network.pooled(*row) for row in rows])
+        rows = (slice(i, i + 1) for i in range(len(ids)))
+        return torch.cat([self._network.pooled(states[row], ids[row], mask[row]) for row in rows])
 
     def _filled(self, rows: Sequence[Sequence[int]], length: int, shape: int) -> tuple[Tensor, Tensor]:
         """Ids and mask, (shape, length): `rows` padded to `length` tokens, then dummy rows up to `shape`."""
