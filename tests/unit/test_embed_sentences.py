@@ -91,25 +91,43 @@ def test_every_batch_shape_leaves_a_row_alone_on_this_processor_in_every_layer(e
     assert [length for length in ROWS if not encoder._company_is_harmless(length)] == []
 
 
-@pytest.mark.parametrize("length", [24, 48])
-def test_no_place_in_a_batch_changes_a_bit_of_what_is_made_of_a_rows_states(length):
-    """240 numbers of a batch go through exp: where a processor takes 32 at once, the last 16 go through another one."""
-    import torch
-
-    from sfumato.embed.batches import ROWS
+@pytest.fixture(scope="module")
+def multilingual():
     from sfumato.embed.encoder import Encoder
     from sfumato.embed.models import E5
 
     try:
-        encoder = Encoder(find(model=E5.name), precision="float32")
+        return Encoder(find(model=E5.name), precision="float32")
     except ModelUnavailable as reason:
         pytest.skip(str(reason))
+
+
+def test_every_batch_shape_leaves_a_row_alone_where_words_take_a_path_of_their_own(multilingual):
+    """The multilingual model's, in Arabic and Devanagari script; its probe holds both, and words of others."""
+    from sfumato.embed.batches import ROWS
+
+    network = multilingual._network
+    opened = network.opened[network.probe(48)]
+    assert opened[:, 0].any()
+    assert opened[:, -1].any()
+    assert not opened.any(1).all()
+    assert [length for length in ROWS if not multilingual._company_is_harmless(length, layers=network.layers)] == []
+    assert [length for length in ROWS if not multilingual._company_is_harmless(length)] == []
+
+
+@pytest.mark.parametrize("length", [24, 48])
+def test_no_place_in_a_batch_changes_a_bit_of_what_is_made_of_a_rows_states(multilingual, length):
+    """240 numbers of a batch go through exp: where a processor takes 32 at once, the last 16 go through another one."""
+    import torch
+
+    from sfumato.embed.batches import ROWS
+
     rows = ROWS[length]
-    ids, mask = encoder._filled([encoder._network.probe(length)] * rows, length, rows)
+    ids, mask = multilingual._filled([multilingual._network.probe(length)] * rows, length, rows)
     draw = torch.Generator().manual_seed(0)
     for _ in range(150):
         states = torch.randn(1, length, 384, generator=draw).expand(rows, -1, -1).contiguous() / 4
-        assert len({row.numpy().tobytes() for row in encoder._pooled(states, ids, mask)}) == 1
+        assert len({row.numpy().tobytes() for row in multilingual._pooled(states, ids, mask)}) == 1
 
 
 def test_where_company_would_matter_rows_are_computed_one_at_a_time(weights, monkeypatch):
