@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sfumato.policy.schema_facets import FacetSection, TaxonomySection
     from sfumato.privacy.accounting import Allowance
 
-PIPELINE = 7  # raise it when the same policy would measure something else: a stored answer is for its own pipeline
+PIPELINE = 8  # raise it when the same policy would measure something else: a stored answer is for its own pipeline
 TOO_SMALL = "guarantee.budget: too small for the measurements of a release; raise epsilon, delta or the release's share"
 DECIDES_THE_ANSWER = frozenset(
     {
